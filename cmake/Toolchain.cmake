@@ -1,0 +1,27 @@
+# Compiler settings, ccache and a fast linker where they are installed.
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+if(NOT MOEBERT_SANITIZE)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")
+endif()
+
+find_program(MOEBERT_CCACHE ccache)
+if(MOEBERT_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${MOEBERT_CCACHE})
+  # A precompiled header is only cached when its time stamps are ignored.
+  set(ENV{CCACHE_SLOPPINESS} pch_defines,time_macros)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${MOEBERT_CCACHE})
+endif()
+find_program(MOEBERT_MOLD mold)
+if(MOEBERT_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(moebert_flags INTERFACE)
+target_compile_options(moebert_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor $<$<BOOL:${MOEBERT_WERROR}>:-Werror>)
+target_include_directories(moebert_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+if(MOEBERT_SANITIZE)
+  target_compile_options(moebert_flags INTERFACE -fsanitize=${MOEBERT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(moebert_flags INTERFACE -fsanitize=${MOEBERT_SANITIZE})
+endif()
