@@ -1,0 +1,52 @@
+// A checkpoint directory in Hugging Face's layout: config.json and the weights, dense or mixture of experts.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "io/model_config.h"
+#include "io/tensor.h"
+
+namespace moebert {
+
+struct TensorSpec {
+    std::string name;
+    Shape shape;
+    DType dtype = DType::f32;
+    bool head = false;  // may be missing from a file; it is then to be initialised
+};
+
+// The names and shapes of a model, in the order of its layers: the one place that knows them.
+std::vector<TensorSpec> tensor_table(const ModelConfig& config);
+
+struct Checkpoint {
+    ModelConfig config;
+    TensorMap tensors;                 // exactly the table's names, without `missing`; floats as f32
+    std::vector<std::string> missing;  // head tensors to be initialised: the files lack them, or (with `adapt`) have
+                                       // them for another number of labels
+    std::vector<std::string> unused;   // tensors of the files that the model has no place for (cls.*, position_ids)
+    std::filesystem::path directory;
+};
+
+// Reads config.json and the first of model.safetensors, model.safetensors.index.json, pytorch_model.bin,
+// pytorch_model.bin.index.json. Names with or without `bert.`, and the old gamma/beta, are understood. A tensor that
+// is missing (and no head), misshapen or of a layer that config.json doesn't have is an InputError.
+Checkpoint load_checkpoint(const std::filesystem::path& directory);
+
+// `adapt` may change labels and problem type after config.json is read and before the tensors are matched; a head
+// for another number of labels then counts as missing.
+Checkpoint load_checkpoint(const std::filesystem::path& directory, const std::function<void(ModelConfig&)>& adapt);
+
+// Writes config.json and model.safetensors, each atomically, and creates the directory. Throws an Error when the
+// tensors are not those of tensor_table(config).
+void save_checkpoint(const std::filesystem::path& directory, const ModelConfig& config, const TensorMap& tensors);
+
+// vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, those that are there.
+void copy_tokenizer_files(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Of names, types, shapes and bytes of the tensors: equal for equal weights, whatever file they came from.
+std::string checkpoint_digest(const Checkpoint& checkpoint);
+
+}  // namespace moebert

@@ -1,0 +1,53 @@
+// Whole files: mapped for reading, and written so that a reader finds the old content or the new, never a part.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace moebert {
+
+// A file mapped read-only. Copies share the mapping; `owner()` keeps it alive for those who hold only the bytes.
+// Throws an InputError when the file is missing, unreadable or not a regular file. An empty file has no bytes.
+class MappedFile {
+public:
+    explicit MappedFile(const std::filesystem::path& path);
+    std::span<const std::byte> bytes() const { return bytes_; }
+    const std::shared_ptr<const void>& owner() const { return owner_; }
+
+private:
+    std::span<const std::byte> bytes_;
+    std::shared_ptr<const void> owner_;
+};
+
+// The file's content; an InputError when it is larger than `limit` bytes.
+std::string read_text(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 30);
+
+// A file under a temporary name in the target's folder, until commit() syncs it and renames it over the target.
+// Destroyed without a commit, it leaves no trace. Every failure is an Error that names the target.
+class AtomicFile {
+public:
+    explicit AtomicFile(const std::filesystem::path& target);
+    ~AtomicFile();
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+
+    void write(std::span<const std::byte> bytes);
+    void write(std::string_view text);
+    void commit();
+
+private:
+    [[noreturn]] void fail_writing(int error) const;
+
+    std::filesystem::path target_;
+    std::string temporary_;
+    int descriptor_ = -1;
+};
+
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace moebert
