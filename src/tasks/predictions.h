@@ -1,0 +1,33 @@
+// Predictions as files: JSON lines or tab separated, one row an example.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <iosfwd>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tasks/task.h"
+
+namespace moebert {
+
+enum class PredictionFormat { json_lines, tsv };
+
+PredictionFormat parse_prediction_format(const std::string& name);  // "jsonl" or "tsv"; else a UsageError
+
+// One row for each example: {"index": 0, "label": "entailment", "probabilities": {"entailment": 0.9, ...}}, or
+// {"index": 0, "score": 3.2} for regression. `logits` are examples x labels, row-major; probabilities are their
+// softmax. Throws an Error when a logit isn't finite or the sizes don't fit.
+void write_predictions(std::ostream& out, PredictionFormat format, const Labels& labels, std::span<const float> logits,
+                       std::size_t first_index = 0);
+
+// The same into a file, which is there whole or not at all.
+void save_predictions(const std::filesystem::path& file, PredictionFormat format, const Labels& labels,
+                      std::span<const float> logits);
+
+// The index of the greatest logit of each row (the first on ties), or the value itself for regression: what metrics
+// take.
+std::vector<double> decide(const Labels& labels, std::span<const float> logits);
+
+}  // namespace moebert

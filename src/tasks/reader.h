@@ -1,0 +1,41 @@
+// Reads datasets: the official GLUE files, any csv / tsv / json lines with named columns, and plain lines.
+//
+// All files are UTF-8, with or without a byte-order mark, with LF or CRLF line ends. Bytes that are no UTF-8, a row
+// with too few columns, an unknown label or a file without rows is an InputError that names file and line.
+#pragma once
+
+#include <filesystem>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tasks/task.h"
+
+namespace moebert {
+
+enum class Split { train, validation, test };
+
+std::string to_string(Split split);          // "validation"
+Split parse_split(const std::string& name);  // also "dev"; throws a UsageError naming the three
+
+// The datasets of a split: one, but for MNLI's validation and test, which have two parts, matched first (Dataset::name
+// tells them apart; a part is left out when its file is missing and the other's is not). `data_dir` is the task's
+// folder or the one above it (data_dir/RTE). Test files have no labels.
+std::vector<Dataset> read_glue(const TaskInfo& task, const std::filesystem::path& data_dir, Split split);
+
+// One file in a GLUE task's official layout; without labels where it has no label column. Tab separated without
+// quoting: a bare " is text. QQP rows with fewer columns than the header are skipped, as the benchmark's own readers
+// do.
+Dataset read_glue_file(const TaskInfo& task, const std::filesystem::path& file);
+
+// A file with named columns, by its ending .csv (RFC 4180), .tsv (no quoting), .json or .jsonl (one object a line).
+// Sentences: sentence1 [sentence2], or sentence, or text, or the one or two columns that are left beside label, idx,
+// index and id. Labels, as run_glue decides: all integers or text make a classification whose sorted values are the
+// label names; any number with a fraction or exponent makes a regression. With `labels` given the file must fit them.
+Dataset read_examples(const std::filesystem::path& file, const std::optional<Labels>& labels = std::nullopt);
+
+// Unlabelled examples, one a line: sentence1[<TAB>sentence2]. All lines or none have a tab; `name` stands in errors.
+Dataset read_lines(std::istream& in, const std::string& name = "standard input");
+
+}  // namespace moebert

@@ -1,0 +1,64 @@
+// What a task is: its examples, its labels, its metrics. The nine GLUE tasks are known by name.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/model_config.h"
+
+namespace moebert {
+
+struct Example {
+    std::string sentence1;
+    std::optional<std::string> sentence2;
+    std::optional<double> label;  // the class's index, or the value of a regression; finite
+};
+
+// What the label of an example means.
+struct Labels {
+    ProblemType problem_type = ProblemType::classification;
+    std::vector<std::string> names;  // in the order of the logits; {"score"} for regression
+
+    bool operator==(const Labels&) const = default;
+};
+
+struct Dataset {
+    std::string name;            // "train", "validation", "validation_mismatched", "test", or the file's stem
+    std::filesystem::path file;  // named in errors
+    std::vector<Example> examples;
+    Labels labels;  // no names for classification without labels
+
+    // A dataset is labelled as a whole or not at all.
+    bool is_labelled() const { return !examples.empty() && examples.front().label.has_value(); }
+};
+
+struct TaskInfo {
+    std::string name;                       // "sst2"
+    std::string folder;                     // "SST-2", in the official download
+    Labels labels;                          // names in Hugging Face's order
+    std::vector<std::string> label_values;  // how the files spell them, in the same order; empty for regression
+    std::vector<std::string> metrics;       // for compute_metrics
+    std::string best_metric;                // which of them chooses the best checkpoint; greater is better
+    std::string sentence1_column;           // in files with a header
+    std::optional<std::string> sentence2_column;
+    std::string label_column;
+};
+
+const std::vector<TaskInfo>& glue_tasks();
+
+// By name in any case ("SST-2", "sst2" and "sst_2" are one). Throws a UsageError with the known names and the nearest
+// one.
+const TaskInfo& find_task(std::string_view name);
+
+// The metrics of data that is no known task: accuracy, or mse, pearson and spearmanr.
+std::vector<std::string> default_metrics(ProblemType problem_type);
+std::string default_best_metric(ProblemType problem_type);
+
+// Renumbers the labels to a model's order of the same names. A model with Hugging Face's placeholders (LABEL_0, ...)
+// keeps the dataset's order. Throws an Error that names both lists when they don't fit.
+void match_labels(Dataset& dataset, const Labels& model_labels);
+
+}  // namespace moebert
