@@ -21,7 +21,7 @@ public:
     std::string hex() const;  // of everything so far
 
 private:
-    std::shared_ptr<void> state_;
+    std::unique_ptr<void, void (*)(void*)> state_;
 };
 
 }  // namespace moebert

@@ -15,14 +15,14 @@ enum class ProblemType { classification, regression, question_answering };
 // How a token (or sentence) finds its expert; names as the command line and config.json spell them.
 enum class RouteMethod { hash_random, hash_balance, gate_token, gate_sentence };
 
-std::string to_string(RouteMethod method);                      // "hash-random"
-RouteMethod parse_route_method(const std::string& name);        // throws a UsageError naming the four
+std::string to_string(RouteMethod method);                // "hash-random"
+RouteMethod parse_route_method(const std::string& name);  // throws a UsageError naming the four
 bool is_gated(RouteMethod method);
 
 struct MoeConfig {
     std::int64_t num_experts = 4;
-    std::int64_t expert_size = 768;    // D, the width of one expert
-    std::int64_t shared_size = 512;    // s, the most important neurons, which every expert has
+    std::int64_t expert_size = 768;  // D, the width of one expert
+    std::int64_t shared_size = 512;  // s, the most important neurons, which every expert has
     RouteMethod route_method = RouteMethod::hash_random;
     double expert_dropout = 0.1;
 };
@@ -42,10 +42,10 @@ struct ModelConfig {
     double initializer_range = 0.02;
 
     ProblemType problem_type = ProblemType::classification;
-    std::vector<std::string> label_names;    // in the order of the logits; one name for regression
-    std::optional<MoeConfig> moe;            // absent: a dense model
+    std::vector<std::string> label_names;  // in the order of the logits; one name for regression
+    std::optional<MoeConfig> moe;          // absent: a dense model
 
-    nlohmann::json extra;                    // keys this project doesn't know, written back as they came
+    nlohmann::json extra;  // keys this project doesn't know, written back as they came
 
     std::int64_t num_labels() const { return static_cast<std::int64_t>(label_names.size()); }
     std::int64_t head_size() const { return hidden_size / num_attention_heads; }

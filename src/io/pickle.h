@@ -56,7 +56,7 @@ Value parse(std::span<const std::byte> bytes, const std::filesystem::path& file,
 std::string serialize(const Value& value);
 void write(const std::filesystem::path& file, const Value& value);  // atomically
 
-const char* type_name(const Value& value);  // "list", for messages
+const char* type_name(const Value& value);  // "a list", for messages
 
 // The value as a type, or an InputError "FILE: WHERE: expected a list, found a dict".
 const List& expect_list(const Value& value, const std::filesystem::path& file, const std::string& where);  // or tuple

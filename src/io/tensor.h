@@ -13,13 +13,13 @@ namespace moebert {
 
 enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
 
-std::size_t dtype_size(DType dtype);          // bytes of one element
-const char* dtype_name(DType dtype);          // "F32", as safetensors spells it
+std::size_t dtype_size(DType dtype);  // bytes of one element
+const char* dtype_name(DType dtype);  // "F32", as safetensors spells it
 
 using Shape = std::vector<std::int64_t>;
 
 std::int64_t element_count(const Shape& shape);
-std::string to_string(const Shape& shape);    // "[4, 32]"
+std::string to_string(const Shape& shape);  // "[4, 32]"
 
 // Row-major, contiguous. `owner` keeps the bytes alive: a file mapping or a buffer; copies share it.
 struct Tensor {
@@ -41,7 +41,8 @@ struct Tensor {
 
 using TensorMap = std::map<std::string, Tensor>;
 
-// A copy in another floating-point type (f64, f32, f16, bf16, rounded to nearest even); the tensor itself when nothing changes.
+// A copy in another floating-point type (f64, f32, f16, bf16, rounded to nearest even); the tensor itself when nothing
+// changes.
 Tensor convert(const Tensor& tensor, DType dtype);
 
 }  // namespace moebert

@@ -1,0 +1,133 @@
+#include "io/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "core/error.h"
+
+namespace moebert {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Descriptor {
+public:
+    explicit Descriptor(int number) : number_(number) {}
+    ~Descriptor() {
+        if (number_ >= 0) ::close(number_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    operator int() const { return number_; }
+
+private:
+    int number_;
+};
+
+// O_NONBLOCK: opening a named pipe that nobody writes to must not wait for a writer.
+Descriptor open_for_reading(const fs::path& path) {
+    return Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
+
+std::size_t regular_file_size(int descriptor, const fs::path& path) {
+    struct stat status {};
+    if (::fstat(descriptor, &status) != 0) throw InputError(path, "", std::strerror(errno));
+    if (S_ISDIR(status.st_mode)) throw InputError(path, "", "expected a file, found a directory");
+    if (!S_ISREG(status.st_mode)) throw InputError(path, "", "not a regular file");
+    return static_cast<std::size_t>(status.st_size);
+}
+
+fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+
+// So that the rename itself survives a power failure; some file systems can't do it and say EINVAL.
+int sync_folder(const fs::path& folder) {
+    const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (descriptor < 0) return errno;
+    return ::fsync(descriptor) == 0 || errno == EINVAL ? 0 : errno;
+}
+
+// A new file next to `target`, with the permissions that any new file gets; the name that was free goes to `name`.
+int create_temporary(const fs::path& target, std::string& name) {
+    static std::atomic<unsigned> counter = 0;
+    for (int attempt = 0; attempt < 100; ++attempt) {
+        name = (folder_of(target) / fmt::format(".{}.{}-{}.tmp", target.filename().string(), ::getpid(), counter++));
+        const int descriptor = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (descriptor >= 0 || errno != EEXIST) return descriptor;
+    }
+    return -1;
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const fs::path& path) {
+    const Descriptor descriptor = open_for_reading(path);
+    if (descriptor < 0) throw InputError(path, "", errno == ENOENT ? "no such file" : std::strerror(errno));
+    const std::size_t size = regular_file_size(descriptor, path);
+    if (size == 0) return;
+    void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (start == MAP_FAILED) throw InputError(path, "", fmt::format("can't be mapped: {}", std::strerror(errno)));
+    owner_ = std::shared_ptr<const void>(start, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
+    bytes_ = {static_cast<const std::byte*>(start), size};
+}
+
+std::string read_text(const fs::path& path, std::size_t limit) {
+    const MappedFile file(path);
+    const auto bytes = file.bytes();
+    if (bytes.size() > limit) {
+        throw InputError(path, "", fmt::format("expected at most {} bytes, found {}", limit, bytes.size()));
+    }
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+AtomicFile::AtomicFile(const fs::path& target) : target_(target), descriptor_(create_temporary(target, temporary_)) {
+    if (descriptor_ < 0) fail_writing(errno);
+}
+
+AtomicFile::~AtomicFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::fail_writing(int error) const {
+    throw Error(fmt::format("{}: can't be written: {}", target_.string(), std::strerror(error)));
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+    constexpr std::size_t largest_write = std::size_t{1} << 30;  // Linux writes no more than 2 GiB at once
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(descriptor_, bytes.data(), std::min(bytes.size(), largest_write));
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) fail_writing(errno);
+        bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
+}
+
+void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+void AtomicFile::commit() {
+    if (::fsync(descriptor_) != 0) fail_writing(errno);
+    if (::close(std::exchange(descriptor_, -1)) != 0) fail_writing(errno);
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_writing(errno);
+    temporary_.clear();
+    if (const int error = sync_folder(folder_of(target_)); error != 0) fail_writing(error);
+}
+
+void write_file_atomically(const fs::path& path, std::span<const std::byte> bytes) {
+    AtomicFile file(path);
+    file.write(bytes);
+    file.commit();
+}
+
+void write_file_atomically(const fs::path& path, std::string_view text) {
+    write_file_atomically(path, std::as_bytes(std::span(text)));
+}
+
+}  // namespace moebert
