@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace moebert {
@@ -53,6 +54,7 @@ struct ModelConfig {
 
 // Reads and checks config.json; `file` is named in errors. Another model_type than bert is refused by name.
 ModelConfig read_model_config(const std::filesystem::path& file);
+ModelConfig parse_model_config(std::string_view text, const std::filesystem::path& file);
 nlohmann::json to_json(const ModelConfig& config);
 
 }  // namespace moebert

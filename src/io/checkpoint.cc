@@ -1,0 +1,215 @@
+#include "io/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "io/file.h"
+#include "io/safetensors.h"
+#include "io/weight_files.h"
+
+namespace moebert {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool starts_with_any(const std::string& name, std::initializer_list<const char*> prefixes) {
+    return std::any_of(prefixes.begin(), prefixes.end(), [&](const char* prefix) { return name.starts_with(prefix); });
+}
+
+void replace_ending(std::string& name, std::string_view from, std::string_view to) {
+    if (name.ends_with(from)) name.replace(name.size() - from.size(), from.size(), to);
+}
+
+// The name that Hugging Face's BERT with a head has today: files of TensorFlow's time say gamma and beta, files of the
+// bare model leave out `bert.`.
+std::string canonical_name(std::string name) {
+    replace_ending(name, "LayerNorm.gamma", "LayerNorm.weight");
+    replace_ending(name, "LayerNorm.beta", "LayerNorm.bias");
+    return starts_with_any(name, {"embeddings.", "encoder.", "pooler."}) ? "bert." + name : name;
+}
+
+bool is_float(DType dtype) {
+    return dtype == DType::f64 || dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
+}
+
+// Floats of any width do for weights; hash tables are what they are.
+bool has_type(const Tensor& tensor, const TensorSpec& spec) {
+    return spec.dtype == DType::f32 ? is_float(tensor.dtype) : tensor.dtype == spec.dtype;
+}
+
+bool is_output_layer(const std::string& name) { return starts_with_any(name, {"classifier.", "qa_outputs."}); }
+
+// Buffers of old files that hold no weights.
+bool is_buffer(const std::string& name) {
+    return name == "bert.embeddings.position_ids" || name == "bert.embeddings.token_type_ids";
+}
+
+// Fits the tensors of the files to the table of the model.
+class Matcher {
+public:
+    Matcher(const Weights& weights, const ModelConfig& config, bool adapted)
+        : file_(weights.file), config_(config), adapted_(adapted) {
+        for (const auto& [name, tensor] : weights.tensors) {
+            if (!found_.emplace(canonical_name(name), tensor).second)
+                refuse(name, "there twice, under an old and a new name");
+        }
+    }
+
+    void match(Checkpoint& checkpoint) {
+        for (const TensorSpec& spec : tensor_table(config_)) match(spec, checkpoint);
+        for (const std::string& name : checkpoint.missing) check_layer_is_missing(name, checkpoint);
+        for (const auto& [name, tensor] : found_) {
+            check_may_be_unused(name);
+            checkpoint.unused.push_back(name);
+        }
+    }
+
+private:
+    [[noreturn]] void refuse(const std::string& name, const std::string& problem) const {
+        throw InputError(file_, name, problem);
+    }
+
+    void match(const TensorSpec& spec, Checkpoint& checkpoint) {
+        const auto found = found_.find(spec.name);
+        if (found == found_.end() || is_for_other_labels(spec, found->second)) {
+            if (!spec.head) refuse(spec.name, fmt::format("missing: expected shape {}", to_string(spec.shape)));
+            checkpoint.missing.push_back(spec.name);
+        } else {
+            check(spec, found->second);
+            const bool exact = spec.dtype != DType::f32;
+            checkpoint.tensors.emplace(spec.name, exact ? found->second : convert(found->second, DType::f32));
+        }
+        if (found != found_.end()) found_.erase(found);
+    }
+
+    // Of a head whose labels the caller has changed, only the number of outputs may differ.
+    bool is_for_other_labels(const TensorSpec& spec, const Tensor& tensor) const {
+        if (!adapted_ || !is_output_layer(spec.name) || tensor.shape.size() != spec.shape.size()) return false;
+        return tensor.shape[0] != spec.shape[0] &&
+               std::equal(spec.shape.begin() + 1, spec.shape.end(), tensor.shape.begin() + 1);
+    }
+
+    void check(const TensorSpec& spec, const Tensor& tensor) const {
+        if (tensor.shape != spec.shape) {
+            refuse(spec.name, fmt::format("expected shape {} (by config.json), found {}", to_string(spec.shape),
+                                          to_string(tensor.shape)));
+        }
+        if (!has_type(tensor, spec)) {
+            refuse(spec.name, fmt::format("expected {}, found {}", spec.dtype == DType::f32 ? "floats" : "I64",
+                                          dtype_name(tensor.dtype)));
+        }
+        if (spec.dtype == DType::i64) check_hash_list(spec, tensor.as<std::int64_t>());
+    }
+
+    void check_hash_list(const TensorSpec& spec, std::span<const std::int64_t> experts) const {
+        const std::int64_t count = config_.moe->num_experts;
+        const auto wrong =
+            std::find_if(experts.begin(), experts.end(), [count](auto e) { return e < 0 || e >= count; });
+        if (wrong == experts.end()) return;
+        refuse(spec.name, fmt::format("expected experts 0 to {}, found {} for token {}", count - 1, *wrong,
+                                      wrong - experts.begin()));
+    }
+
+    // A weight without its bias, or the other way round, is damage and not a model without that head.
+    void check_layer_is_missing(const std::string& name, const Checkpoint& checkpoint) const {
+        const std::string layer = name.substr(0, name.rfind('.'));
+        for (const char* part : {".weight", ".bias"}) {
+            if (checkpoint.tensors.contains(layer + part))
+                refuse(name, fmt::format("missing, but {}{} is there", layer, part));
+        }
+    }
+
+    // Other heads are no concern of this model; another layer or kind of layer means that config.json is not this
+    // file's.
+    void check_may_be_unused(const std::string& name) const {
+        if (!starts_with_any(name, {"bert.encoder.", "bert.embeddings."}) || is_buffer(name)) return;
+        refuse(name, fmt::format("not part of the model that config.json describes ({} layers, {})",
+                                 config_.num_hidden_layers,
+                                 config_.moe ? to_string(config_.moe->route_method) + " experts" : "dense"));
+    }
+
+    fs::path file_;
+    const ModelConfig& config_;
+    bool adapted_;
+    TensorMap found_;  // what was not matched yet, by canonical name
+};
+
+void check_type(const TensorSpec& spec, const Tensor& tensor) {
+    if (!has_type(tensor, spec))
+        fail("can't save the model: {}: unexpected type {}", spec.name, dtype_name(tensor.dtype));
+}
+
+void check_complete(const ModelConfig& config, const TensorMap& tensors) {
+    const auto table = tensor_table(config);
+    for (const TensorSpec& spec : table) {
+        const auto found = tensors.find(spec.name);
+        if (found == tensors.end()) fail("can't save the model: tensor {} is missing", spec.name);
+        if (found->second.shape != spec.shape) {
+            fail("can't save the model: {}: expected shape {}, found {}", spec.name, to_string(spec.shape),
+                 to_string(found->second.shape));
+        }
+        check_type(spec, found->second);
+    }
+    if (tensors.size() != table.size()) {
+        fail("can't save the model: expected {} tensors, found {}", table.size(), tensors.size());
+    }
+}
+
+void make_directory(const fs::path& directory) {
+    std::error_code error;
+    fs::create_directories(directory, error);
+    if (error) fail("{}: can't be created: {}", directory.string(), error.message());
+}
+
+std::string config_text(const ModelConfig& config) try {
+    return to_json(config).dump(2) + "\n";
+} catch (const nlohmann::json::exception&) {
+    fail("can't save the model: a label's name is not valid UTF-8");
+}
+
+}  // namespace
+
+Checkpoint load_checkpoint(const fs::path& directory) { return load_checkpoint(directory, nullptr); }
+
+Checkpoint load_checkpoint(const fs::path& directory, const std::function<void(ModelConfig&)>& adapt) {
+    std::error_code error;
+    if (!fs::is_directory(directory, error)) throw InputError(directory, "", "expected a checkpoint directory");
+    Checkpoint checkpoint;
+    checkpoint.directory = directory;
+    checkpoint.config = read_model_config(directory / "config.json");
+    if (adapt) adapt(checkpoint.config);
+    Matcher(read_weights(directory), checkpoint.config, adapt != nullptr).match(checkpoint);
+    return checkpoint;
+}
+
+void save_checkpoint(const fs::path& directory, const ModelConfig& config, const TensorMap& tensors) {
+    check_complete(config, tensors);
+    const std::string text = config_text(config);
+    make_directory(directory);
+    write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
+    write_file_atomically(directory / "config.json", text);
+}
+
+void copy_tokenizer_files(const fs::path& from, const fs::path& to) {
+    make_directory(to);
+    std::error_code error;
+    if (fs::equivalent(from, to, error)) return;
+    for (const char* name : {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}) {
+        if (fs::exists(from / name, error)) write_file_atomically(to / name, MappedFile(from / name).bytes());
+    }
+}
+
+std::string checkpoint_digest(const Checkpoint& checkpoint) {
+    Digest digest;
+    for (const auto& [name, tensor] : checkpoint.tensors) {
+        digest.update(fmt::format("{} {} {}\n", name, dtype_name(tensor.dtype), to_string(tensor.shape)));
+        digest.update(tensor.bytes);
+    }
+    return digest.hex();
+}
+
+}  // namespace moebert
