@@ -1,7 +1,6 @@
 # Every library comes from the distribution; scripts/setup installs them.
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(libzip REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(Threads REQUIRED)
 
@@ -14,7 +13,8 @@ function(moebert_find_plain name header)
 endfunction()
 moebert_find_plain(utf8proc utf8proc.h)
 moebert_find_plain(xxhash xxhash.h)
-moebert_find_plain(hwy hwy/highway.h)
+# The package's own CMake config refers to tools of another package.
+moebert_find_plain(zip zip.h)
 
 if(MOEBERT_TRAIN)
   include(Libtorch)

@@ -9,3 +9,9 @@ target_include_directories(moebert_libtorch SYSTEM INTERFACE
 target_link_libraries(moebert_libtorch INTERFACE ${TORCH_CPU_LIBRARY} ${C10_LIBRARY})
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 target_link_libraries(moebert_libtorch INTERFACE OpenMP::OpenMP_CXX Threads::Threads)
+
+# The small matrix products of attention; the same library that libtorch uses.
+find_library(OPENBLAS_LIBRARY NAMES openblas libopenblas.so.0 REQUIRED)
+find_path(CBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES openblas x86_64-linux-gnu REQUIRED)
+target_include_directories(moebert_libtorch SYSTEM INTERFACE ${CBLAS_INCLUDE_DIR})
+target_link_libraries(moebert_libtorch INTERFACE ${OPENBLAS_LIBRARY})

@@ -1,6 +1,10 @@
 # A room is one folder of src/, built as one static library named moebert_<room>.
 function(moebert_room name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  if(NOT sources)
+    file(WRITE ${CMAKE_BINARY_DIR}/empty_${name}.cc "")
+    set(sources ${CMAKE_BINARY_DIR}/empty_${name}.cc)
+  endif()
   add_library(moebert_${name} STATIC ${sources})
   target_link_libraries(moebert_${name} PRIVATE $<BUILD_INTERFACE:moebert_flags>)
   target_link_libraries(moebert_${name} ${ARGN})

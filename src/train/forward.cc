@@ -1,0 +1,97 @@
+// The forward pass of model.h.
+#include "core/random.h"
+#include "train/model.h"
+
+namespace moebert {
+namespace {
+
+class Pass {
+public:
+    Pass(const Model& model, const Batch& batch, const ForwardOptions& options)
+        : model_(model), batch_(batch), options_(options) {}
+
+    ForwardResult run() {
+        auto x = embed();
+        keep(x);
+        for (std::size_t k = 0; k < model_.layers.size(); ++k) {
+            x = feed_forward_block(k, attention_block(model_.layers[k], x));
+            keep(x);
+        }
+        result_.logits = head(x);
+        return std::move(result_);
+    }
+
+private:
+    // A dropout of its own for every place in the network: `site` counts them.
+    Dropout next_dropout(double p) {
+        return {options_.training ? static_cast<float>(p) : 0.0F, random_key(options_.dropout_key, site_++)};
+    }
+
+    void keep(const torch::Tensor& x) {
+        if (options_.hidden_states) result_.hidden_states.push_back(x);
+    }
+
+    torch::Tensor embed() {
+        const auto& e = model_.embeddings;
+        const auto words = at::embedding(e.word, batch_.input_ids);
+        const auto places =
+            at::embedding(e.position, batch_.position_ids) + at::embedding(e.token_type, batch_.token_type_ids);
+        const auto normed = add_norm(words, places, e.norm, model_.config.layer_norm_eps, {});
+        const auto x = dropout(normed, next_dropout(model_.config.hidden_dropout_prob));
+        // An observer wants gradients of activations; they start here where no weight needs one.
+        return options_.observer ? x.detach().requires_grad_() : x;
+    }
+
+    torch::Tensor attention_block(const EncoderLayer& layer, const torch::Tensor& x) {
+        const Heads heads{model_.config.num_attention_heads, model_.config.head_size()};
+        const auto qkv = linear(x, layer.qkv, options_.dtype).to(torch::kFloat32);
+        const auto context =
+            attention(qkv, batch_.layout, heads, next_dropout(model_.config.attention_probs_dropout_prob));
+        return add_norm(linear(context, layer.attention_output, options_.dtype), x, layer.attention_norm,
+                        model_.config.layer_norm_eps, next_dropout(model_.config.hidden_dropout_prob));
+    }
+
+    torch::Tensor feed_forward_block(std::size_t k, const torch::Tensor& x) {
+        const auto& layer = model_.layers[k];
+        const double p = model_.config.moe ? model_.config.moe->expert_dropout : model_.config.hidden_dropout_prob;
+        const FeedForwardSetting setting{model_.config.hidden_act, model_.config.layer_norm_eps, options_.dtype,
+                                         next_dropout(p)};
+        if (!model_.config.moe) return feed_forward(layer.experts.front(), x, setting, observer(k));
+        const auto routing = route(layer.router, model_.config.moe->num_experts, x, batch_);
+        result_.expert_load.push_back(routing.load);
+        if (routing.balance_loss.defined())
+            result_.balance_loss =
+                result_.balance_loss.defined() ? result_.balance_loss + routing.balance_loss : routing.balance_loss;
+        return apply_experts(layer.experts, routing, x, setting);
+    }
+
+    ActivationObserver observer(std::size_t k) const {
+        if (!options_.observer) return {};
+        const auto& bias = model_.layers[k].experts.front().up.bias;
+        return [this, k, &bias](const torch::Tensor& z, const torch::Tensor& a) {
+            (*options_.observer)(static_cast<std::int64_t>(k), z, a, bias);
+        };
+    }
+
+    torch::Tensor head(const torch::Tensor& x) {
+        if (model_.config.problem_type == ProblemType::question_answering)
+            return linear(x, model_.head, torch::kFloat32);
+        const auto first = x.index_select(0, batch_.layout->first_rows.to(x.device()));
+        const auto pooled = at::tanh(linear(first, model_.pooler, torch::kFloat32));
+        return linear(dropout(pooled, next_dropout(model_.config.hidden_dropout_prob)), model_.head, torch::kFloat32);
+    }
+
+    const Model& model_;
+    const Batch& batch_;
+    const ForwardOptions& options_;
+    ForwardResult result_;
+    std::uint64_t site_ = 0;
+};
+
+}  // namespace
+
+ForwardResult forward(const Model& model, const Batch& batch, const ForwardOptions& options) {
+    return Pass(model, batch, options).run();
+}
+
+}  // namespace moebert

@@ -1,0 +1,81 @@
+#include "train/moe_layer.h"
+
+#include "core/random.h"
+
+namespace moebert {
+
+torch::Tensor feed_forward(const FeedForward& layer, const torch::Tensor& x, const FeedForwardSetting& setting,
+                           const ActivationObserver& observer) {
+    const auto z = linear(x, layer.up, setting.dtype);
+    const auto a = activation(z, setting.hidden_act);
+    if (observer) observer(z, a);
+    return add_norm(linear(a, layer.down, setting.dtype), x, layer.norm, setting.epsilon, setting.dropout);
+}
+
+namespace {
+
+// (B, H): the mean of each sentence's token vectors, padding left out.
+torch::Tensor sentence_means(const torch::Tensor& x, const BatchLayout& layout) {
+    const auto lengths = torch::tensor(layout.key_lengths, x.options());
+    auto weights = lengths.reciprocal().index_select(0, layout.sentence_of_row.to(x.device()));
+    if (layout.rows() != lengths.sum().item<std::int64_t>()) {
+        const auto starts = torch::tensor(layout.row_starts).index_select(0, layout.sentence_of_row);
+        const auto position = torch::arange(layout.rows()) - starts;
+        const auto last = torch::tensor(layout.key_lengths).index_select(0, layout.sentence_of_row);
+        weights = weights * (position < last).to(weights.options());
+    }
+    return torch::zeros({layout.sentences(), x.size(1)}, x.options())
+        .index_add(0, layout.sentence_of_row.to(x.device()), x * weights.unsqueeze(1));
+}
+
+// Probabilities are (items, N), items being tokens or sentences.
+Routing choose(const torch::Tensor& probabilities) {
+    const auto experts = probabilities.size(1);
+    Routing routing;
+    routing.expert = probabilities.argmax(1);
+    routing.probability = probabilities.gather(1, routing.expert.unsqueeze(1));
+    routing.load = torch::bincount(routing.expert, {}, experts);
+    const auto share = routing.load.to(torch::kFloat32) / static_cast<double>(probabilities.size(0));
+    routing.balance_loss = static_cast<double>(experts) * (probabilities.mean(0) * share).sum();
+    return routing;
+}
+
+Routing look_up(const torch::Tensor& table, std::int64_t num_experts, const torch::Tensor& input_ids) {
+    Routing routing;
+    routing.expert = table.index_select(0, input_ids);
+    routing.load = torch::bincount(routing.expert, {}, num_experts);
+    return routing;
+}
+
+}  // namespace
+
+Routing route(const Router& router, std::int64_t num_experts, const torch::Tensor& x, const Batch& batch) {
+    if (!is_gated(router.method)) return look_up(router.hash_table, num_experts, batch.input_ids);
+    if (router.method == RouteMethod::gate_token) return choose(at::linear(x, router.gate).softmax(1));
+    auto routing = choose(at::linear(sentence_means(x, *batch.layout), router.gate).softmax(1));
+    const auto sentence = batch.layout->sentence_of_row.to(x.device());
+    routing.expert = routing.expert.index_select(0, sentence);
+    routing.probability = routing.probability.index_select(0, sentence);
+    return routing;
+}
+
+torch::Tensor apply_experts(const std::vector<FeedForward>& experts, const Routing& routing, const torch::Tensor& x,
+                            const FeedForwardSetting& setting) {
+    const auto order = std::get<1>(routing.expert.sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));
+    const auto inverse = torch::empty_like(order).scatter_(0, order, torch::arange(order.size(0), order.options()));
+    const auto counts = torch::bincount(routing.expert, {}, static_cast<std::int64_t>(experts.size())).cpu();
+    const auto grouped = permute_rows(x, order, inverse);
+    std::vector<torch::Tensor> outputs;
+    std::int64_t first = 0;
+    for (std::size_t e = 0; e < experts.size(); ++e) {
+        const auto rows = counts.data_ptr<std::int64_t>()[e];
+        auto own = setting;
+        own.dropout.key = random_key(setting.dropout.key, e);
+        if (rows > 0) outputs.push_back(feed_forward(experts[e], grouped.narrow(0, first, rows), own));
+        first += rows;
+    }
+    const auto y = permute_rows(torch::cat(outputs), inverse, order);
+    return routing.probability.defined() ? y * routing.probability : y;
+}
+
+}  // namespace moebert

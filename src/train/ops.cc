@@ -1,0 +1,180 @@
+#include "train/ops.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "core/error.h"
+
+namespace moebert {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+// What a custom function keeps beside tensors.
+template <class T>
+struct Holder : torch::CustomClassHolder {
+    explicit Holder(T v) : value(std::move(v)) {}
+    T value;
+};
+
+struct AttentionSetting {
+    std::shared_ptr<const BatchLayout> layout;
+    Heads heads;
+    Dropout dropout;
+
+    kernels::Sentences sentences() const { return {layout->row_starts, layout->key_lengths}; }
+};
+
+class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
+public:
+    static torch::Tensor forward(AutogradContext* ctx, torch::Tensor qkv, const AttentionSetting& setting) {
+        qkv = qkv.contiguous();
+        const auto rows = qkv.size(0);
+        auto context = torch::empty({rows, setting.heads.count * setting.heads.size}, qkv.options());
+        auto log_sum = torch::empty({setting.heads.count, rows}, qkv.options());
+        kernels::attention_forward(qkv.data_ptr<float>(), setting.sentences(), setting.heads, setting.dropout,
+                                   context.data_ptr<float>(), log_sum.data_ptr<float>());
+        ctx->save_for_backward({qkv, log_sum});
+        ctx->saved_data["setting"] = c10::IValue::make_capsule(c10::make_intrusive<Holder<AttentionSetting>>(setting));
+        return context;
+    }
+
+    static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+        const auto saved = ctx->get_saved_variables();
+        const auto& setting = static_cast<Holder<AttentionSetting>&>(*ctx->saved_data["setting"].toCapsule()).value;
+        const auto d_context = grads[0].contiguous();
+        auto d_qkv = torch::zeros_like(saved[0]);
+        kernels::attention_backward(saved[0].data_ptr<float>(), saved[1].data_ptr<float>(), d_context.data_ptr<float>(),
+                                    setting.sentences(), setting.heads, setting.dropout, d_qkv.data_ptr<float>());
+        return {d_qkv, torch::Tensor()};
+    }
+};
+
+struct NormSetting {
+    double epsilon;
+    Dropout dropout;
+};
+
+kernels::NormShape norm_shape(const torch::Tensor& x, double epsilon) {
+    return {x.size(0), x.size(1), static_cast<float>(epsilon)};
+}
+
+class AddNormFunction : public torch::autograd::Function<AddNormFunction> {
+public:
+    static torch::Tensor forward(AutogradContext* ctx, torch::Tensor x, torch::Tensor residual, torch::Tensor weight,
+                                 torch::Tensor bias, const NormSetting& setting) {
+        x = x.contiguous();
+        residual = residual.contiguous();
+        auto y = torch::empty_like(x), normalized = torch::empty_like(x);
+        auto inverse_std = torch::empty({x.size(0)}, x.options());
+        kernels::add_norm_forward(x.data_ptr<float>(), residual.data_ptr<float>(), setting.dropout,
+                                  weight.data_ptr<float>(), bias.data_ptr<float>(), norm_shape(x, setting.epsilon),
+                                  y.data_ptr<float>(), normalized.data_ptr<float>(), inverse_std.data_ptr<float>());
+        ctx->save_for_backward({normalized, inverse_std, weight});
+        ctx->saved_data["setting"] = c10::IValue::make_capsule(c10::make_intrusive<Holder<NormSetting>>(setting));
+        return y;
+    }
+
+    static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+        const auto saved = ctx->get_saved_variables();
+        const auto& setting = static_cast<Holder<NormSetting>&>(*ctx->saved_data["setting"].toCapsule()).value;
+        const auto d_y = grads[0].contiguous();
+        auto d_residual = torch::empty_like(d_y);
+        // Without dropout both gradients are one.
+        auto d_x = setting.dropout.p > 0 ? torch::empty_like(d_y) : d_residual;
+        const bool wants_weights = ctx->needs_input_grad(2);
+        auto d_weight = wants_weights ? torch::empty_like(saved[2]) : torch::Tensor();
+        auto d_bias = wants_weights ? torch::empty_like(saved[2]) : torch::Tensor();
+        kernels::add_norm_backward(d_y.data_ptr<float>(), saved[0].data_ptr<float>(), saved[1].data_ptr<float>(),
+                                   saved[2].data_ptr<float>(), setting.dropout, norm_shape(d_y, setting.epsilon),
+                                   setting.dropout.p > 0 ? d_x.data_ptr<float>() : nullptr,
+                                   d_residual.data_ptr<float>(), wants_weights ? d_weight.data_ptr<float>() : nullptr,
+                                   wants_weights ? d_bias.data_ptr<float>() : nullptr);
+        return {d_x, d_residual, d_weight, d_bias, torch::Tensor()};
+    }
+};
+
+class PermuteFunction : public torch::autograd::Function<PermuteFunction> {
+public:
+    static torch::Tensor forward(AutogradContext* ctx, const torch::Tensor& x, const torch::Tensor& order,
+                                 const torch::Tensor& inverse) {
+        ctx->save_for_backward({inverse});
+        return x.index_select(0, order);
+    }
+
+    static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+        return {grads[0].index_select(0, ctx->get_saved_variables()[0]), torch::Tensor(), torch::Tensor()};
+    }
+};
+
+}  // namespace
+
+torch::Tensor linear(const torch::Tensor& x, const Linear& layer, torch::ScalarType dtype) {
+    return at::linear(x.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype));
+}
+
+torch::Tensor attention(const torch::Tensor& qkv, const std::shared_ptr<const BatchLayout>& layout, Heads heads,
+                        Dropout dropout) {
+    if (!qkv.device().is_cpu()) return attention_plain(qkv, *layout, heads, dropout.p);
+    return AttentionFunction::apply(qkv, AttentionSetting{layout, heads, dropout});
+}
+
+torch::Tensor attention_plain(const torch::Tensor& qkv, const BatchLayout& layout, Heads heads, double dropout_p) {
+    std::vector<torch::Tensor> contexts;
+    for (std::int64_t b = 0; b < layout.sentences(); ++b) {
+        const auto first = layout.row_starts[static_cast<std::size_t>(b)];
+        const auto rows = layout.row_starts[static_cast<std::size_t>(b) + 1] - first;
+        const auto parts = qkv.narrow(0, first, rows).view({rows, 3, heads.count, heads.size}).permute({1, 2, 0, 3});
+        const auto keys = layout.key_lengths[static_cast<std::size_t>(b)];
+        const auto key = parts[1].narrow(1, 0, keys), value = parts[2].narrow(1, 0, keys);
+        auto scores = at::matmul(parts[0], key.transpose(1, 2)) / std::sqrt(static_cast<double>(heads.size));
+        auto probabilities = at::dropout(scores.softmax(-1), dropout_p, dropout_p > 0);
+        contexts.push_back(at::matmul(probabilities, value).transpose(0, 1).reshape({rows, heads.count * heads.size}));
+    }
+    return torch::cat(contexts);
+}
+
+torch::Tensor add_norm(const torch::Tensor& x, const torch::Tensor& residual, const LayerNorm& norm, double epsilon,
+                       Dropout dropout) {
+    if (!x.device().is_cpu()) return add_norm_plain(x, residual, norm, epsilon, dropout.p);
+    return AddNormFunction::apply(x.to(torch::kFloat32), residual, norm.weight, norm.bias,
+                                  NormSetting{epsilon, dropout});
+}
+
+torch::Tensor add_norm_plain(const torch::Tensor& x, const torch::Tensor& residual, const LayerNorm& norm,
+                             double epsilon, double dropout_p) {
+    const auto dropped = at::dropout(x.to(torch::kFloat32), dropout_p, dropout_p > 0);
+    return at::layer_norm(dropped + residual, {x.size(-1)}, norm.weight, norm.bias, epsilon);
+}
+
+torch::Tensor dropout(const torch::Tensor& x, Dropout dropout) {
+    if (dropout.p <= 0) return x;
+    if (!x.device().is_cpu()) return at::dropout(x, dropout.p, true);
+    auto mask = torch::empty_like(x, torch::TensorOptions(torch::kFloat32), torch::MemoryFormat::Contiguous);
+    kernels::dropout_mask(dropout, mask.numel(), mask.data_ptr<float>());
+    return x * mask;
+}
+
+torch::Tensor activation(const torch::Tensor& x, const std::string& name) {
+    if (name == "gelu" || name == "gelu_python") return at::gelu(x);
+    if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") return at::gelu(x, "tanh");
+    if (name == "gelu_10") return at::clamp(at::gelu(x), -10, 10);
+    if (name == "quick_gelu") return x * at::sigmoid(1.702 * x);
+    if (name == "relu") return at::relu(x);
+    if (name == "relu6") return at::clamp(x, 0, 6);
+    if (name == "silu" || name == "swish") return at::silu(x);
+    if (name == "mish") return at::mish(x);
+    if (name == "tanh") return at::tanh(x);
+    if (name == "sigmoid") return at::sigmoid(x);
+    if (name == "leaky_relu") return at::leaky_relu(x);
+    if (name == "linear") return x;
+    fail("hidden_act: '{}' is no known activation function", name);
+}
+
+torch::Tensor permute_rows(const torch::Tensor& x, const torch::Tensor& order, const torch::Tensor& inverse) {
+    return PermuteFunction::apply(x, order, inverse);
+}
+
+}  // namespace moebert

@@ -1,0 +1,47 @@
+// Differentiable operations over packed rows. On CPUs they run the kernels of kernels.h; elsewhere, and in tests that
+// compare the two, the plain twins out of libtorch's own operators.
+#pragma once
+
+#include <memory>
+
+#include "train/batch.h"
+#include "train/kernels.h"
+#include "train/torch.h"
+
+namespace moebert {
+
+using kernels::Dropout;
+using kernels::Heads;
+
+struct Linear {
+    torch::Tensor weight;  // (out, in)
+    torch::Tensor bias;    // (out)
+};
+
+struct LayerNorm {
+    torch::Tensor weight, bias;  // (H)
+};
+
+// x W^T + b with operands in `dtype` (float32 or bfloat16); the result is of that type.
+torch::Tensor linear(const torch::Tensor& x, const Linear& layer, torch::ScalarType dtype);
+
+// qkv: (T, 3H) float32 -> context (T, H).
+torch::Tensor attention(const torch::Tensor& qkv, const std::shared_ptr<const BatchLayout>& layout, Heads heads,
+                        Dropout dropout);
+torch::Tensor attention_plain(const torch::Tensor& qkv, const BatchLayout& layout, Heads heads, double dropout_p);
+
+// LayerNorm(residual + dropout(x)); (T, H) float32.
+torch::Tensor add_norm(const torch::Tensor& x, const torch::Tensor& residual, const LayerNorm& norm, double epsilon,
+                       Dropout dropout);
+torch::Tensor add_norm_plain(const torch::Tensor& x, const torch::Tensor& residual, const LayerNorm& norm,
+                             double epsilon, double dropout_p);
+
+torch::Tensor dropout(const torch::Tensor& x, Dropout dropout);
+
+// The activation functions of BERT configurations, by their names in config.json.
+torch::Tensor activation(const torch::Tensor& x, const std::string& name);
+
+// Rows of x in the order of `order`, a permutation whose inverse is `inverse`: the backward pass is a gather too.
+torch::Tensor permute_rows(const torch::Tensor& x, const torch::Tensor& order, const torch::Tensor& inverse);
+
+}  // namespace moebert
