@@ -1,0 +1,180 @@
+#include "text/text_encoder.h"
+
+#include <algorithm>
+#include <span>
+#include <string>
+
+#include "text/unicode.h"
+#include "text/utf8.h"
+
+namespace moebert {
+namespace {
+
+std::vector<AddedToken> original_only(std::vector<AddedToken> tokens) {
+    std::erase_if(tokens, [](const AddedToken& token) { return token.normalized; });
+    return tokens;
+}
+
+// Those found in normalised text are normalised themselves.
+std::vector<AddedToken> normalized_only(std::vector<AddedToken> tokens, const NormalizerOptions& options) {
+    std::erase_if(tokens, [](const AddedToken& token) { return !token.normalized; });
+    for (AddedToken& token : tokens) token.content = to_utf8(normalize(token.content, options));
+    return tokens;
+}
+
+}  // namespace
+
+TextEncoder::TextEncoder(WordPiece pieces, NormalizerOptions options, const std::vector<AddedToken>& added_tokens)
+    : pieces_(std::move(pieces)),
+      options_(options),
+      original_tokens_(original_only(added_tokens)),
+      normalized_tokens_(normalized_only(added_tokens, options)) {
+    kinds_.fill(ByteKind::other);
+    for (char32_t c = 0; c < 0x80; ++c) {
+        lowered_[c] = static_cast<char>(options.lower_case ? to_lower(c).characters[0] : c);
+        if (options.clean_text && is_control(c)) continue;
+        kinds_[c] = is_whitespace(c) ? ByteKind::space : is_punctuation(c) ? ByteKind::punctuation : ByteKind::word;
+    }
+}
+
+// The work on one text, and the buffers it uses.
+class TextEncoder::Run {
+public:
+    Run(const TextEncoder& encoder, TokenList& tokens) : encoder_(encoder), tokens_(tokens) {}
+
+    void append_text(std::string_view text) {
+        if (encoder_.original_tokens_.empty() || !encoder_.original_tokens_.may_occur_in(text))
+            return append_part(text);
+        for (const TextPart& part : encoder_.original_tokens_.split(text)) {
+            const std::string_view bytes = text.substr(part.begin, part.end - part.begin);
+            if (part.id < 0) {
+                append_part(bytes);
+            } else {
+                const std::uint32_t begin = character_;
+                character_ += static_cast<std::uint32_t>(count_characters(bytes));
+                push(part.id, begin, character_);
+            }
+        }
+    }
+
+private:
+    void push(std::int32_t id, std::uint32_t begin, std::uint32_t end) {
+        tokens_.ids.push_back(id);
+        if (tokens_.with_offsets) tokens_.offsets.push_back({begin, end});
+    }
+
+    void append_part(std::string_view text) {
+        if (encoder_.normalized_tokens_.empty()) {
+            append_fast(text);
+        } else {
+            append_with_normalized_tokens(text);
+        }
+    }
+
+    // ASCII words one by one. A stretch from a word with another character in it to the next ASCII space goes through
+    // normalize(), which such a space never lets look across.
+    void append_fast(std::string_view text) {
+        std::size_t at = 0;
+        while (at < text.size()) {
+            const std::size_t begin = at;
+            while (at < text.size() && kind(text[at]) == ByteKind::word) ++at;
+            if (at < text.size() && kind(text[at]) == ByteKind::other) {
+                at = find_space(text, at);
+                append_any(text.substr(begin, at - begin));
+                continue;
+            }
+            if (at > begin) append_ascii_word(text.substr(begin, at - begin));
+            if (at == text.size()) break;
+            if (kind(text[at]) == ByteKind::punctuation) {
+                append_ascii_word(text.substr(at, 1));
+            } else {
+                ++character_;
+            }
+            ++at;
+        }
+    }
+
+    ByteKind kind(char byte) const { return encoder_.kinds_[static_cast<std::uint8_t>(byte)]; }
+
+    std::size_t find_space(std::string_view text, std::size_t at) const {
+        while (at < text.size() && kind(text[at]) != ByteKind::space) ++at;
+        return at;
+    }
+
+    void append_ascii_word(std::string_view word) {
+        word_.resize(word.size());
+        for (std::size_t i = 0; i < word.size(); ++i) {
+            word_[i] = encoder_.lowered_[static_cast<std::uint8_t>(word[i])];
+        }
+        ends_.clear();
+        encoder_.pieces_.split(word_, word_.size(), tokens_.ids, tokens_.with_offsets ? &ends_ : nullptr);
+        std::uint32_t begin = 0;
+        for (const std::uint32_t end : ends_) {
+            tokens_.offsets.push_back({character_ + begin, character_ + end});
+            begin = end;
+        }
+        character_ += static_cast<std::uint32_t>(word.size());
+    }
+
+    void append_any(std::string_view text) {
+        append_normalized(normalize(text, encoder_.options_, character_));
+        character_ += static_cast<std::uint32_t>(count_characters(text));
+    }
+
+    // Words of normalised text: between spaces, with each punctuation character for itself.
+    void append_normalized(std::span<const NormalizedCharacter> text) {
+        std::size_t at = 0;
+        while (at < text.size()) {
+            const std::size_t begin = at;
+            while (at < text.size() && !is_whitespace(text[at].c) && !is_punctuation(text[at].c)) ++at;
+            if (at > begin) append_word(text.subspan(begin, at - begin));
+            if (at < text.size() && is_punctuation(text[at].c)) append_word(text.subspan(at, 1));
+            ++at;
+        }
+    }
+
+    void append_word(std::span<const NormalizedCharacter> word) {
+        word_.clear();
+        character_of_byte_.clear();
+        for (std::size_t i = 0; i < word.size(); ++i) {
+            append_utf8(word_, word[i].c);
+            character_of_byte_.resize(word_.size(), i);
+        }
+        ends_.clear();
+        encoder_.pieces_.split(word_, word.size(), tokens_.ids, tokens_.with_offsets ? &ends_ : nullptr);
+        std::size_t begin = 0;
+        for (const std::uint32_t end : ends_) {
+            tokens_.offsets.push_back({word[character_of_byte_[begin]].begin, word[character_of_byte_[end - 1]].end});
+            begin = end;
+        }
+    }
+
+    void append_with_normalized_tokens(std::string_view text) {
+        const NormalizedText normalized = normalize(text, encoder_.options_, character_);
+        character_ += static_cast<std::uint32_t>(count_characters(text));
+        const std::string bytes = to_utf8(normalized);
+        std::size_t first = 0;
+        for (const TextPart& part : encoder_.normalized_tokens_.split(bytes)) {
+            const std::size_t size =
+                count_characters(std::string_view(bytes).substr(part.begin, part.end - part.begin));
+            const auto characters = std::span(normalized).subspan(first, size);
+            first += size;
+            if (part.id < 0) {
+                append_normalized(characters);
+            } else {
+                push(part.id, characters.front().begin, characters.back().end);
+            }
+        }
+    }
+
+    const TextEncoder& encoder_;
+    TokenList& tokens_;
+    std::uint32_t character_ = 0;  // of the original text, up to where the work is done
+    std::string word_;
+    std::vector<std::size_t> character_of_byte_;
+    std::vector<std::uint32_t> ends_;  // bytes of word_
+};
+
+void TextEncoder::append(std::string_view text, TokenList& tokens) const { Run(*this, tokens).append_text(text); }
+
+}  // namespace moebert

@@ -1,0 +1,42 @@
+// One text to token ids: finds added tokens, normalises, splits into words, and these into pieces.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "text/added_tokens.h"
+#include "text/normalizer.h"
+#include "text/wordpiece.h"
+
+namespace moebert {
+
+struct TokenList {
+    std::vector<std::int32_t> ids;
+    std::vector<std::array<std::uint32_t, 2>> offsets;  // only filled when asked for
+    bool with_offsets = false;
+};
+
+class TextEncoder {
+public:
+    TextEncoder(WordPiece pieces, NormalizerOptions options, const std::vector<AddedToken>& added_tokens);
+
+    // Appends the tokens of `text`.
+    void append(std::string_view text, TokenList& tokens) const;
+
+    const WordPiece& pieces() const { return pieces_; }
+
+private:
+    class Run;
+    enum class ByteKind : std::uint8_t { word, punctuation, space, other };  // other: needs normalize()
+
+    WordPiece pieces_;
+    NormalizerOptions options_;
+    AddedTokenFinder original_tokens_;    // found in the text as it is
+    AddedTokenFinder normalized_tokens_;  // and in the normalised one
+    std::array<ByteKind, 256> kinds_{};
+    std::array<char, 256> lowered_{};
+};
+
+}  // namespace moebert

@@ -1,0 +1,104 @@
+#include "text/unicode.h"
+
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "text/unicode_exceptions.h"
+
+namespace moebert {
+namespace {
+
+namespace exceptions = unicode_exceptions;
+
+utf8proc_int32_t as_utf8proc(char32_t c) { return static_cast<utf8proc_int32_t>(c); }
+
+int category(char32_t c) { return utf8proc_get_property(as_utf8proc(c))->category; }
+
+// The range of a sorted table that holds c, or nullptr.
+template <class Range, std::size_t size>
+const Range* find_range(const Range (&table)[size], char32_t c) {
+    const auto ends_before = [](const Range& range, char32_t x) { return range.last < x; };
+    const Range* found = std::lower_bound(std::begin(table), std::end(table), c, ends_before);
+    return found != std::end(table) && found->first <= c ? found : nullptr;
+}
+
+template <std::size_t size>
+bool in(const exceptions::CodePointRange (&table)[size], char32_t c) {
+    return find_range(table, c) != nullptr;
+}
+
+bool is_ascii_symbol(char32_t c) {
+    return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
+}
+
+bool is_punctuation_category(int category) {
+    return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+}
+
+}  // namespace
+
+bool is_whitespace(char32_t c) {
+    if (c < 0x80) return c == ' ' || (c >= '\t' && c <= '\r');
+    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
+           c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+bool is_control(char32_t c) {
+    if (c < 0x80) return (c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7F;
+    const int kind = category(c);
+    if (kind == UTF8PROC_CATEGORY_CF) return !in(exceptions::kept_formats, c);
+    return kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CO || c == 0xFFFD;
+}
+
+bool is_punctuation(char32_t c) {
+    if (c < 0x80) return is_ascii_symbol(c);
+    if (is_punctuation_category(category(c))) return !in(exceptions::no_punctuation, c);
+    return in(exceptions::more_punctuation, c);
+}
+
+bool is_nonspacing_mark(char32_t c) {
+    return c >= 0x80 && category(c) == UTF8PROC_CATEGORY_MN && !in(exceptions::kept_marks, c);
+}
+
+// U+2B820 to U+2B91F are not among them in Hugging Face's tokenizers.
+bool is_chinese(char32_t c) {
+    if (c < 0x3400) return false;
+    return (c >= 0x4E00 && c <= 0x9FFF) || c <= 0x4DBF || (c >= 0xF900 && c <= 0xFAFF) ||
+           (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
+           (c >= 0x2F800 && c <= 0x2FA1F);
+}
+
+bool is_word_character(char32_t c) {
+    const int kind = category(c);
+    return (kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_NL) || kind == UTF8PROC_CATEGORY_PC;
+}
+
+Expansion decompose(char32_t c) {
+    if (c < 0xC0 || in(exceptions::whole, c)) return {{c}, 1};
+    std::array<utf8proc_int32_t, 4> parts;
+    int last_class = 0;
+    const auto size =
+        utf8proc_decompose_char(as_utf8proc(c), parts.data(), parts.size(), UTF8PROC_DECOMPOSE, &last_class);
+    Expansion expansion{{}, static_cast<std::size_t>(size)};
+    std::copy_n(parts.begin(), size, expansion.characters.begin());
+    return expansion;
+}
+
+Expansion to_lower(char32_t c) {
+    if (c < 0x80) return {{c >= 'A' && c <= 'Z' ? c + 32 : c}, 1};
+    if (c == 0x130) return {{'i', 0x307}, 2};
+    if (const auto* run = find_range(exceptions::lower_case, c)) {
+        return {{static_cast<char32_t>(static_cast<int>(c) + run->distance)}, 1};
+    }
+    return {{static_cast<char32_t>(utf8proc_tolower(as_utf8proc(c)))}, 1};
+}
+
+int combining_class(char32_t c) {
+    if (c < 0x300) return 0;
+    const int value = utf8proc_get_property(as_utf8proc(c))->combining_class;
+    return value != 0 && in(exceptions::starters, c) ? 0 : value;
+}
+
+}  // namespace moebert

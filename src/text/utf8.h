@@ -1,0 +1,30 @@
+// UTF-8 in and out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace moebert {
+
+struct DecodedCharacter {
+    char32_t code_point;
+    std::uint32_t bytes;  // at least 1
+    bool valid;
+};
+
+// The character at byte `at` of `text`. A malformed sequence counts as one U+FFFD for each maximal part that could have
+// begun a character (Unicode 15, section 3.9, "Substitution of Maximal Subparts"), as Python's errors="replace" does.
+DecodedCharacter decode_utf8(std::string_view text, std::size_t at);
+
+void append_utf8(std::string& text, char32_t code_point);
+
+// Number of characters, malformed sequences counted as above.
+std::size_t count_characters(std::string_view text);
+
+// The byte where the first malformed sequence begins.
+std::optional<std::size_t> find_malformed_utf8(std::string_view text);
+
+}  // namespace moebert
