@@ -251,7 +251,7 @@ private:
     bool object(std::uint8_t opcode) {
         switch (opcode) {
             case op::global:
-                push_global(std::string(cursor_.line()), cursor_.line());
+                push_global_text();
                 return true;
             case op::stack_global:
                 push_global_from_stack();
@@ -364,6 +364,11 @@ private:
             refuser_.refuse(fmt::format("not plain data: the pickle asks for {}.{}, which is refused", module, name));
         }
         push(ObjectNode{std::move(full), {}, true});
+    }
+
+    void push_global_text() {
+        const std::string module(cursor_.line());
+        push_global(module, cursor_.line());
     }
 
     void push_global_from_stack() {
