@@ -1,0 +1,104 @@
+#include "io/file.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+#include "io/support.h"
+
+namespace moebert {
+namespace {
+
+namespace fs = std::filesystem;
+using File = test::InFolder;
+
+std::size_t file_count(const fs::path& folder) {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), {}));
+}
+
+TEST_F(File, IsMappedWithItsContent) {
+    const MappedFile file(put("a", "content"));
+    EXPECT_TRUE(std::ranges::equal(file.bytes(), test::bytes_of("content")));
+}
+
+TEST_F(File, StaysMappedForTheOwnerOfItsBytes) {
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> owner;
+    {
+        const MappedFile file(put("a", "content"));
+        bytes = file.bytes();
+        owner = file.owner();
+    }
+    fs::remove(folder / "a");
+    EXPECT_TRUE(std::ranges::equal(bytes, test::bytes_of("content")));
+}
+
+TEST_F(File, MayBeEmpty) {
+    EXPECT_TRUE(MappedFile(put("a", "")).bytes().empty());
+    EXPECT_EQ(read_text(folder / "a"), "");
+}
+
+TEST_F(File, ThatCannotBeReadIsNamedWithTheReason) {
+    EXPECT_ERROR(MappedFile(folder / "nothing"), (folder / "nothing").string() + ": no such file");
+    EXPECT_ERROR(MappedFile{folder}, "expected a file, found a directory");
+    ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+    EXPECT_ERROR(MappedFile(folder / "pipe"), "not a regular file");
+}
+
+TEST_F(File, LargerThanTheLimitIsNotRead) {
+    put("a", "12345");
+    EXPECT_EQ(read_text(folder / "a", 5), "12345");
+    EXPECT_ERROR(read_text(folder / "a", 4), "expected at most 4 bytes, found 5");
+}
+
+TEST_F(File, IsReplacedAsAWhole) {
+    put("a", "old");
+    write_file_atomically(folder / "a", "new");
+    EXPECT_EQ(test::slurp(folder / "a"), "new");
+    EXPECT_EQ(file_count(folder), 1u);
+}
+
+TEST_F(File, ThatIsNotCommittedLeavesTheOldOne) {
+    put("a", "old");
+    {
+        AtomicFile file(folder / "a");
+        file.write("new");
+        EXPECT_EQ(test::slurp(folder / "a"), "old");
+    }
+    EXPECT_EQ(test::slurp(folder / "a"), "old");
+    EXPECT_EQ(file_count(folder), 1u);
+}
+
+TEST_F(File, HasThePermissionsOfAnyNewFile) {
+    put("usual", "");
+    write_file_atomically(folder / "a", "new");
+    EXPECT_EQ(fs::status(folder / "a").permissions(), fs::status(folder / "usual").permissions());
+}
+
+TEST_F(File, InAFolderThatIsNotThereCannotBeWritten) {
+    EXPECT_ERROR(write_file_atomically(folder / "no/a", "x"), (folder / "no/a").string() + ": can't be written");
+}
+
+TEST_F(File, CannotReplaceAFolder) {
+    fs::create_directories(folder / "a");
+    EXPECT_ERROR(write_file_atomically(folder / "a", "x"), "can't be written: Is a directory");
+    EXPECT_EQ(file_count(folder), 1u);
+}
+
+// A limit of the file size stands for a full disk: the kernel takes a part of the bytes, then none.
+TEST_F(File, OnAFullDiskGivesOneErrorAndLeavesNoTrace) {
+    rlimit usual{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &usual), 0);
+    const auto signal_handler = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit tiny{1000, usual.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &tiny), 0);
+    const std::string message = test::error_of([&] { write_file_atomically(folder / "a", std::string(5000, 'x')); });
+    ::setrlimit(RLIMIT_FSIZE, &usual);
+    std::signal(SIGXFSZ, signal_handler);
+    EXPECT_EQ(message, (folder / "a").string() + ": can't be written: File too large");
+    EXPECT_EQ(file_count(folder), 0u);
+}
+
+}  // namespace
+}  // namespace moebert
