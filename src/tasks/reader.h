@@ -30,9 +30,10 @@ std::vector<Dataset> read_glue(const TaskInfo& task, const std::filesystem::path
 Dataset read_glue_file(const TaskInfo& task, const std::filesystem::path& file);
 
 // A file with named columns, by its ending .csv (RFC 4180), .tsv (no quoting), .json or .jsonl (one object a line).
-// Sentences: sentence1 [sentence2], or sentence, or text, or the one or two columns that are left beside label, idx,
-// index and id. Labels, as run_glue decides: all integers or text make a classification whose sorted values are the
-// label names; any number with a fraction or exponent makes a regression. With `labels` given the file must fit them.
+// Sentences: sentence1 [sentence2]; or the one or two columns left beside label, idx, index and id, as run_glue does;
+// or, among more columns, sentence or text. Labels, as run_glue decides: numbers of which any has a fraction or
+// exponent make a regression; integers or texts make a classification whose label names are the sorted values. With
+// `labels` given the file must fit them; those named LABEL_0, LABEL_1, ... are spelled 0, 1, ... in the file.
 Dataset read_examples(const std::filesystem::path& file, const std::optional<Labels>& labels = std::nullopt);
 
 // Unlabelled examples, one a line: sentence1[<TAB>sentence2]. All lines or none have a tab; `name` stands in errors.

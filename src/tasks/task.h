@@ -1,6 +1,7 @@
 // What a task is: its examples, its labels, its metrics. The nine GLUE tasks are known by name.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -30,6 +31,8 @@ struct Dataset {
     std::filesystem::path file;  // named in errors
     std::vector<Example> examples;
     Labels labels;  // no names for classification without labels
+
+    std::size_t skipped_rows = 0;  // malformed ones that were left out, as read_glue_file says
 
     // A dataset is labelled as a whole or not at all.
     bool is_labelled() const { return !examples.empty() && examples.front().label.has_value(); }

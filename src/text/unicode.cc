@@ -59,7 +59,8 @@ bool is_punctuation(char32_t c) {
 }
 
 bool is_nonspacing_mark(char32_t c) {
-    return c >= 0x80 && category(c) == UTF8PROC_CATEGORY_MN && !in(exceptions::kept_marks, c);
+    if (c < 0x300) return false;
+    return category(c) == UTF8PROC_CATEGORY_MN ? !in(exceptions::kept_marks, c) : in(exceptions::more_marks, c);
 }
 
 // U+2B820 to U+2B91F are not among them in Hugging Face's tokenizers.

@@ -25,6 +25,11 @@ constexpr CodePointRange kept_marks[] = {
     {0x1E000, 0x1E4EF}, {0x1E944, 0x1E94A},
 };
 
+// Not category Mn, but an accent.
+constexpr CodePointRange more_marks[] = {
+    {0x1734, 0x1734},
+};
+
 // Category P*, but part of a word.
 constexpr CodePointRange no_punctuation[] = {
     {0x61D, 0x61D},     {0x9FD, 0xA76},     {0xC77, 0xC84},     {0x1B7D, 0x1B7E},

@@ -77,6 +77,7 @@ def main():
 
     formats = [c for c in CODE_POINTS if categories[c] == "Cf" and clean(chr(c))]
     marks = [c for c in CODE_POINTS if categories[c] == "Mn" and strip(chr(c))]
+    more_marks = [c for c in CODE_POINTS if categories[c] != "Mn" and not strip(chr(c))]
     punctuation = {c for c in CODE_POINTS if len(split("a" + chr(c) + "b")) == 3}
     ascii_symbols = set(map(ord, string.punctuation))
     own = {c for c in CODE_POINTS if categories[c][0] == "P" or c in ascii_symbols}
@@ -88,6 +89,11 @@ def main():
     if special != [(0x130, "i\u0307")]:
         sys.exit(f"unicode.cc knows one character whose lower case is several, there are {special}")
 
+    dropped = [c for c in CODE_POINTS if not clean(chr(c)) and categories[c] not in ("Cc", "Cf", "Co") and c != 0xFFFD]
+    moved = [c for c in CODE_POINTS if not combining_class(c) and not is_starter(c) and decomposition(c) == chr(c)]
+    if dropped or moved:
+        sys.exit(f"unicode.cc has no table for dropped characters {dropped} and marks {moved}")
+
     print("// Made by tests/text/make_unicode_exceptions.py: where the tokenizers package and utf8proc disagree.")
     print(f"// tokenizers {tokenizers.__version__}, utf8proc {utf8proc.utf8proc_version().decode()}", end="")
     print(f" (Unicode {utf8proc.utf8proc_unicode_version().decode()}).")
@@ -95,6 +101,7 @@ def main():
     print("struct CodePointRange {\n    char32_t first, last;\n};")
     print_table("Category Cf, but kept in the text.", "kept_formats", ranges(formats, lambda c: not is_category("Cf")(c)))
     print_table("Category Mn, but no accent.", "kept_marks", ranges(marks, lambda c: not is_category("Mn")(c)))
+    print_table("Not category Mn, but an accent.", "more_marks", ranges(more_marks, lambda c: c in more_marks))
     print_table("Category P*, but part of a word.", "no_punctuation", ranges(own - punctuation, lambda c: c not in own))
     print_table("Not category P*, but punctuation.", "more_punctuation", ranges(punctuation - own, lambda c: c in punctuation - own))
     print_table("Combining class 0 instead of another.", "starters", ranges(starters, lambda c: combining_class(c) == 0))

@@ -1,0 +1,114 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "tasks/labels.h"
+#include "tasks/reader.h"
+#include "tasks/table.h"
+
+namespace moebert {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A part of a split: the dataset's name and its official file.
+struct Part {
+    std::string name;
+    std::string file;
+};
+
+std::vector<Part> official_parts(const TaskInfo& task, Split split) {
+    const std::string name = to_string(split);
+    if (split == Split::train) return {{name, "train.tsv"}};
+    const std::string stem = split == Split::validation ? "dev" : "test";
+    if (task.name != "mnli") return {{name, stem + ".tsv"}};
+    return {{name + "_matched", stem + "_matched.tsv"}, {name + "_mismatched", stem + "_mismatched.tsv"}};
+}
+
+// Samples of MNLI have one undivided file.
+std::vector<Part> undivided_part(Split split) {
+    if (split == Split::train) return {};
+    return {{to_string(split), split == Split::validation ? "dev.tsv" : "test.tsv"}};
+}
+
+std::vector<Dataset> read_parts(const TaskInfo& task, const fs::path& dir, const std::vector<Part>& parts) {
+    std::vector<Dataset> datasets;
+    for (const Part& part : parts) {
+        if (!fs::is_regular_file(dir / part.file)) continue;
+        datasets.push_back(read_glue_file(task, dir / part.file));
+        datasets.back().name = part.name;
+    }
+    return datasets;
+}
+
+// CoLA's train and dev files have no header: source, label, the author's mark, sentence.
+void give_header_to_cola(Table& table) {
+    if (table.find_column("sentence")) return;
+    table.rows.insert(table.rows.begin(), Row{std::move(table.header), 1});
+    table.header = {"source", "label", "mark", "sentence"};
+}
+
+std::size_t require_column(const Table& table, const std::string& name) {
+    if (const auto column = table.find_column(name)) return *column;
+    throw InputError(table.file, at_line(1),
+                     fmt::format("the header lacks the column \"{}\", found {}", name, fmt::join(table.header, ", ")));
+}
+
+// Where a task's columns are in one file.
+struct Columns {
+    std::size_t sentence1;
+    std::optional<std::size_t> sentence2, label;
+};
+
+Columns find_columns(const Table& table, const TaskInfo& task) {
+    Columns columns{require_column(table, task.sentence1_column), {}, table.find_column(task.label_column)};
+    if (task.sentence2_column) columns.sentence2 = require_column(table, *task.sentence2_column);
+    return columns;
+}
+
+Example read_example(const Table& table, Row& row, const TaskInfo& task, const Columns& columns) {
+    Example example;
+    if (columns.label) {
+        example.label =
+            parse_label(row.cells[*columns.label], task.labels.problem_type, task.label_values, table.file, row.line);
+    }
+    example.sentence1 = std::move(row.cells[columns.sentence1]);
+    if (columns.sentence2) example.sentence2 = std::move(row.cells[*columns.sentence2]);
+    return example;
+}
+
+}  // namespace
+
+Dataset read_glue_file(const TaskInfo& task, const fs::path& file) {
+    Table table = parse_tsv(file, read_dataset_text(file));
+    if (task.name == "cola") give_header_to_cola(table);
+    const Columns columns = find_columns(table, task);
+    Dataset dataset{file.stem().string(), file, {}, task.labels};
+    for (Row& row : table.rows) {
+        if (task.name == "qqp" && row.cells.size() < table.header.size()) {
+            ++dataset.skipped_rows;
+            continue;
+        }
+        check_row_width(table, row);
+        dataset.examples.push_back(read_example(table, row, task, columns));
+    }
+    if (dataset.examples.empty()) throw InputError(file, "", "has a header but no rows");
+    return dataset;
+}
+
+std::vector<Dataset> read_glue(const TaskInfo& task, const fs::path& data_dir, Split split) {
+    const auto official = official_parts(task, split);
+    for (const auto& parts : {official, undivided_part(split)}) {
+        for (const fs::path& dir : {data_dir, data_dir / task.folder, data_dir / task.name}) {
+            auto datasets = read_parts(task, dir, parts);
+            if (!datasets.empty()) return datasets;
+        }
+    }
+    throw InputError(data_dir, "",
+                     fmt::format("has no {} of {}, neither there nor in {}", official.front().file, task.name,
+                                 (data_dir / task.folder).string()));
+}
+
+}  // namespace moebert

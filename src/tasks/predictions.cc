@@ -1,0 +1,127 @@
+#include "tasks/predictions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <sstream>
+
+#include "core/error.h"
+#include "io/file.h"
+
+namespace moebert {
+namespace {
+
+using Logits = std::span<const float>;
+
+bool is_regression(const Labels& labels) { return labels.problem_type == ProblemType::regression; }
+
+std::size_t columns_of(const Labels& labels) { return is_regression(labels) ? 1 : labels.names.size(); }
+
+void check(const Labels& labels, Logits logits) {
+    const std::size_t columns = columns_of(labels);
+    if (columns == 0 || logits.size() % columns != 0) {
+        fail("{} logits don't make rows of {} labels", logits.size(), columns);
+    }
+    const auto broken = std::ranges::find_if_not(logits, [](float value) { return std::isfinite(value); });
+    if (broken != logits.end()) {
+        fail("the logit of example {} is {}, expected a finite number",
+             (broken - logits.begin()) / static_cast<std::ptrdiff_t>(columns), *broken);
+    }
+}
+
+std::size_t best_label(Logits row) { return static_cast<std::size_t>(std::ranges::max_element(row) - row.begin()); }
+
+std::vector<float> softmax(Logits row) {
+    const double greatest = *std::ranges::max_element(row);
+    double sum = 0;
+    for (const float logit : row) sum += std::exp(logit - greatest);
+    std::vector<float> probabilities;
+    for (const float logit : row) probabilities.push_back(static_cast<float>(std::exp(logit - greatest) / sum));
+    return probabilities;
+}
+
+std::string quote(const std::string& text) {
+    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void write_json_row(std::ostream& out, const Labels& labels, Logits row, std::size_t index) {
+    out << fmt::format("{{\"index\": {}, ", index);
+    if (is_regression(labels)) {
+        out << fmt::format("\"score\": {}}}\n", row[0]);
+        return;
+    }
+    out << fmt::format("\"label\": {}, \"probabilities\": {{", quote(labels.names[best_label(row)]));
+    const auto probabilities = softmax(row);
+    for (std::size_t i = 0; i < row.size(); ++i) {
+        out << fmt::format("{}{}: {}", i == 0 ? "" : ", ", quote(labels.names[i]), probabilities[i]);
+    }
+    out << "}}\n";
+}
+
+// A cell can't hold what separates cells and rows.
+std::string cell(std::string text) {
+    std::ranges::replace_if(
+        text, [](char c) { return c == '\t' || c == '\n' || c == '\r'; }, ' ');
+    return text;
+}
+
+void write_tsv_header(std::ostream& out, const Labels& labels) {
+    out << "index\tprediction";
+    if (!is_regression(labels)) {
+        for (const std::string& name : labels.names) out << '\t' << cell(name);
+    }
+    out << '\n';
+}
+
+void write_tsv_row(std::ostream& out, const Labels& labels, Logits row, std::size_t index) {
+    if (is_regression(labels)) {
+        out << fmt::format("{}\t{}\n", index, row[0]);
+        return;
+    }
+    out << fmt::format("{}\t{}", index, cell(labels.names[best_label(row)]));
+    for (const float probability : softmax(row)) out << fmt::format("\t{}", probability);
+    out << '\n';
+}
+
+}  // namespace
+
+PredictionFormat parse_prediction_format(const std::string& name) {
+    if (name == "jsonl") return PredictionFormat::json_lines;
+    if (name == "tsv") return PredictionFormat::tsv;
+    fail_usage("unknown prediction format \"{}\", expected jsonl or tsv", name);
+}
+
+void write_predictions(std::ostream& out, PredictionFormat format, const Labels& labels, Logits logits,
+                       std::size_t first_index) {
+    check(labels, logits);
+    const std::size_t columns = columns_of(labels);
+    const bool tsv = format == PredictionFormat::tsv;
+    if (tsv && first_index == 0) write_tsv_header(out, labels);
+    for (std::size_t i = 0; i < logits.size() / columns; ++i) {
+        const Logits row = logits.subspan(i * columns, columns);
+        (tsv ? write_tsv_row : write_json_row)(out, labels, row, first_index + i);
+    }
+    if (!out) fail("the predictions can't be written");
+}
+
+void save_predictions(const std::filesystem::path& file, PredictionFormat format, const Labels& labels, Logits logits) {
+    std::ostringstream text;
+    write_predictions(text, format, labels, logits);
+    write_file_atomically(file, text.view());
+}
+
+std::vector<double> decide(const Labels& labels, Logits logits) {
+    check(labels, logits);
+    const std::size_t columns = columns_of(labels);
+    std::vector<double> decisions;
+    for (std::size_t at = 0; at < logits.size(); at += columns) {
+        decisions.push_back(is_regression(labels) ? logits[at]
+                                                  : static_cast<double>(best_label(logits.subspan(at, columns))));
+    }
+    return decisions;
+}
+
+}  // namespace moebert

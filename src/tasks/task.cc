@@ -1,0 +1,174 @@
+#include "tasks/task.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <numeric>
+
+#include "core/error.h"
+
+namespace moebert {
+namespace {
+
+using Names = std::vector<std::string>;
+
+Labels classes(Names names) { return {ProblemType::classification, std::move(names)}; }
+
+// Label names in the order of Hugging Face's GLUE data sets; columns and spellings of the official files.
+std::vector<TaskInfo> make_glue_tasks() {
+    const Names zero_one = {"0", "1"};
+    const Names inference = {"entailment", "not_entailment"};
+    const Names inference_3 = {"entailment", "neutral", "contradiction"};
+    const Names paraphrase = {"accuracy", "f1", "combined_score"};
+    const Names similarity = {"pearson", "spearmanr", "combined_score"};
+    const Labels score{ProblemType::regression, {"score"}};
+    return {
+        {"cola",
+         "CoLA",
+         classes({"unacceptable", "acceptable"}),
+         zero_one,
+         {"matthews_correlation"},
+         "matthews_correlation",
+         "sentence",
+         {},
+         "label"},
+        {"sst2",
+         "SST-2",
+         classes({"negative", "positive"}),
+         zero_one,
+         {"accuracy"},
+         "accuracy",
+         "sentence",
+         {},
+         "label"},
+        {"mrpc", "MRPC", classes({"not_equivalent", "equivalent"}), zero_one, paraphrase, "combined_score", "#1 String",
+         "#2 String", "Quality"},
+        {"stsb", "STS-B", score, {}, similarity, "combined_score", "sentence1", "sentence2", "score"},
+        {"qqp", "QQP", classes({"not_duplicate", "duplicate"}), zero_one, paraphrase, "combined_score", "question1",
+         "question2", "is_duplicate"},
+        {"mnli",
+         "MNLI",
+         classes(inference_3),
+         inference_3,
+         {"accuracy"},
+         "accuracy",
+         "sentence1",
+         "sentence2",
+         "gold_label"},
+        {"qnli", "QNLI", classes(inference), inference, {"accuracy"}, "accuracy", "question", "sentence", "label"},
+        {"rte", "RTE", classes(inference), inference, {"accuracy"}, "accuracy", "sentence1", "sentence2", "label"},
+        {"wnli",
+         "WNLI",
+         classes({"not_entailment", "entailment"}),
+         zero_one,
+         {"accuracy"},
+         "accuracy",
+         "sentence1",
+         "sentence2",
+         "label"},
+    };
+}
+
+// "SST-2" is "sst2".
+std::string plain(std::string_view name) {
+    std::string kept;
+    for (const char c : name) {
+        if (c != '-' && c != '_') kept += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    return kept;
+}
+
+// Levenshtein's: how many insertions, deletions and replacements make b of a.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), 0);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i + 1);
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+[[noreturn]] void fail_unknown_task(std::string_view name) {
+    const auto distance = [wanted = plain(name)](const TaskInfo& task) { return edit_distance(wanted, task.name); };
+    const auto nearest = std::ranges::min_element(glue_tasks(), {}, distance);
+    Names names;
+    for (const TaskInfo& task : glue_tasks()) names.push_back(task.name);
+    fail_usage("unknown task \"{}\", expected one of {}; the nearest is {}", name, fmt::join(names, ", "),
+               nearest->name);
+}
+
+bool are_placeholders(const Names& names) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (names[i] != fmt::format("LABEL_{}", i)) return false;
+    }
+    return !names.empty();
+}
+
+// new_index[i] is where the dataset's label i stands among the model's.
+std::vector<std::size_t> new_indices(const Names& from, const Names& to, const Dataset& dataset) {
+    std::vector<std::size_t> indices;
+    for (const std::string& name : from) {
+        const auto found = std::find(to.begin(), to.end(), name);
+        if (found == to.end()) {
+            throw InputError(
+                dataset.file, "",
+                fmt::format("has the labels {}, but the model's are {}", fmt::join(from, ", "), fmt::join(to, ", ")));
+        }
+        indices.push_back(static_cast<std::size_t>(found - to.begin()));
+    }
+    return indices;
+}
+
+const char* name_of(ProblemType type) { return type == ProblemType::regression ? "numbers" : "classes"; }
+
+}  // namespace
+
+const std::vector<TaskInfo>& glue_tasks() {
+    static const std::vector<TaskInfo> tasks = make_glue_tasks();
+    return tasks;
+}
+
+const TaskInfo& find_task(std::string_view name) {
+    const auto found = std::ranges::find(glue_tasks(), plain(name), &TaskInfo::name);
+    if (found == glue_tasks().end()) fail_unknown_task(name);
+    return *found;
+}
+
+std::vector<std::string> default_metrics(ProblemType problem_type) {
+    if (problem_type == ProblemType::regression) return {"mse", "pearson", "spearmanr"};
+    return {"accuracy"};
+}
+
+std::string default_best_metric(ProblemType problem_type) {
+    return problem_type == ProblemType::regression ? "pearson" : "accuracy";
+}
+
+void match_labels(Dataset& dataset, const Labels& model_labels) {
+    if (!dataset.is_labelled()) {
+        dataset.labels = model_labels;
+        return;
+    }
+    const Labels& own = dataset.labels;
+    if (own.problem_type != model_labels.problem_type) {
+        throw InputError(dataset.file, "",
+                         fmt::format("has {} as labels, the model predicts {}", name_of(own.problem_type),
+                                     name_of(model_labels.problem_type)));
+    }
+    const bool keeps_order = own.problem_type == ProblemType::regression || own.names == model_labels.names ||
+                             (own.names.size() == model_labels.names.size() && are_placeholders(model_labels.names));
+    if (keeps_order) return;
+    const auto indices = new_indices(own.names, model_labels.names, dataset);
+    for (Example& example : dataset.examples) {
+        example.label = static_cast<double>(indices[static_cast<std::size_t>(*example.label)]);
+    }
+    dataset.labels = model_labels;
+}
+
+}  // namespace moebert
