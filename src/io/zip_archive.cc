@@ -30,6 +30,7 @@ private:
 };
 
 zip_t* open_archive(std::span<const std::byte> bytes, const std::filesystem::path& file) {
+    if (bytes.empty()) throw InputError(file, "", "not a readable zip archive: empty");  // to libzip, a new archive
     ZipError error;
     zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, error.get());
     if (source == nullptr) throw InputError(file, "", error.text());
