@@ -22,14 +22,14 @@ std::int32_t require_id(const std::vector<std::string>& vocabulary, const std::s
 
 // Puts an added token into the vocabulary where it isn't there yet, at its own id or else at the end.
 void place(AddedToken& token, std::vector<std::string>& vocabulary) {
-    constexpr std::int32_t most_ids = 1 << 24;
     const std::int32_t known = find_id(vocabulary, token.content);
     if (known >= 0) token.id = known;
     if (known >= 0 || token.content.empty()) return;
     if (token.id < 0) token.id = static_cast<std::int32_t>(vocabulary.size());
-    if (token.id >= most_ids)
-        fail("the added token \"{}\" has the id {}, expected less than {}", token.content, token.id, most_ids);
     const auto index = static_cast<std::size_t>(token.id);
+    const std::size_t limit = 2 * vocabulary.size() + 1000;  // some ids between may have no token
+    if (index >= limit)
+        fail("the added token \"{}\" has the id {}, expected at most {}", token.content, index, limit - 1);
     if (index >= vocabulary.size()) vocabulary.resize(index + 1);
     if (!vocabulary[index].empty()) {
         fail("the added token \"{}\" has the id {} of the token \"{}\"", token.content, token.id, vocabulary[index]);

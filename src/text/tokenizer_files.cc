@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::int64_t most_ids = 1 << 24;
+constexpr std::uint64_t most_tokens = 1 << 24;
 
 std::string read_bytes(const fs::path& file) {
     std::ifstream in(file, std::ios::binary);
@@ -31,16 +31,23 @@ std::optional<json> read_object(const fs::path& file) {
     return object;
 }
 
-// Sets `value` from the object's key when it is there and not null.
+template <class T>
+bool has_type_of(const json& value, const T&) {
+    if constexpr (std::is_same_v<T, bool>) return value.is_boolean();
+    if constexpr (std::is_same_v<T, std::string>) return value.is_string();
+    if constexpr (std::is_same_v<T, json>) return value.is_object();
+    return value.is_number_unsigned() && value.get<std::uint64_t>() < most_tokens;
+}
+
+// Sets `value` from the object's key when it is there and not null. Integers are counts or ids.
 template <class T>
 void read_key(const json& object, const char* key, const fs::path& file, T& value) {
     const auto found = object.find(key);
     if (found == object.end() || found->is_null()) return;
-    bool fits = std::is_same_v<T, bool> ? found->is_boolean() : found->is_string();
-    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) fits = found->is_number_integer();
-    if (!fits)
-        throw InputError(file, key, "has the value " + found->dump() + ", which is of another type than expected");
-    value = found->get<T>();
+    if (!has_type_of(*found, value)) {
+        throw InputError(file, key, "has the value " + found->dump() + ", expected another type or range");
+    }
+    value = found->template get<T>();
 }
 
 void read_key(const json& object, const char* key, const fs::path& file, std::optional<bool>& value) {
@@ -65,7 +72,7 @@ void read_special_tokens(const json& object, const fs::path& file, TokenizerSett
 }
 
 AddedToken read_added_token(const json& object, const fs::path& file, std::int32_t id) {
-    if (!object.is_object()) throw InputError(file, "added tokens", "expected objects, found " + object.dump());
+    if (!object.is_object()) throw InputError(file, "an added token", "expected objects, found " + object.dump());
     AddedToken token;
     token.id = id;
     read_key(object, "id", file, token.id);
@@ -103,7 +110,8 @@ std::vector<std::string> read_vocabulary_text(const fs::path& file) {
         if (find_malformed_utf8(line))
             throw InputError(file, fmt::format("line {}", vocabulary.size() + 1), "isn't UTF-8");
         vocabulary.push_back(without_trailing_space(std::move(line)));
-        if (vocabulary.size() > most_ids) throw InputError(file, "", fmt::format("has more than {} lines", most_ids));
+        if (vocabulary.size() > most_tokens)
+            throw InputError(file, "", fmt::format("has more than {} lines", most_tokens));
     }
     if (in.bad() || !in.eof()) throw InputError(file, "", "can't be read");
     return vocabulary;
@@ -122,17 +130,20 @@ json component(const json& object, const char* key, const fs::path& file, std::i
     throw InputError(file, key, fmt::format("has the type \"{}\", expected {}", type, *types.begin()));
 }
 
+std::size_t token_id(const json& id, const std::string& token, std::size_t limit, const fs::path& file) {
+    if (id.is_number_unsigned() && id.get<std::uint64_t>() < limit) return id.get<std::size_t>();
+    throw InputError(file, "model.vocab",
+                     fmt::format("\"{}\" has the id {}, expected 0 to {}", token, id.dump(), limit - 1));
+}
+
+// Some ids may be left out, for added tokens to take.
 std::vector<std::string> vocabulary_of(const json& model, const fs::path& file) {
-    const json tokens = model.value("vocab", json());
-    if (!tokens.is_object()) throw InputError(file, "model.vocab", "expected an object of tokens and ids");
+    json tokens = json::object();
+    read_key(model, "vocab", file, tokens);
+    const std::size_t limit = 2 * tokens.size() + 1000;
     std::vector<std::string> vocabulary;
     for (const auto& [token, id] : tokens.items()) {
-        const bool fits = id.is_number_integer() && id.get<std::int64_t>() >= 0 && id.get<std::int64_t>() < most_ids;
-        if (!fits) {
-            throw InputError(file, "model.vocab",
-                             fmt::format("\"{}\" has the id {}, expected 0 to {}", token, id.dump(), most_ids - 1));
-        }
-        const auto index = id.get<std::size_t>();
+        const std::size_t index = token_id(id, token, limit, file);
         if (index >= vocabulary.size()) vocabulary.resize(index + 1);
         if (!vocabulary[index].empty()) {
             throw InputError(file, "model.vocab",
@@ -178,7 +189,8 @@ void read_tokenizer_config(const json& config, const fs::path& file, TokenizerSe
     read_key(config, "max_input_chars_per_word", file, settings.max_input_chars_per_word);
     read_key(config, "wordpieces_prefix", file, settings.continuing_subword_prefix);
     read_special_tokens(config, file, settings);
-    const json added = config.value("added_tokens_decoder", json::object());
+    json added = json::object();
+    read_key(config, "added_tokens_decoder", file, added);
     for (const auto& [id, token] : added.items()) {
         add(settings.added_tokens, read_added_token(token, file, parse_id(id, file)));
     }
