@@ -1,0 +1,155 @@
+#include "tasks/reader.h"
+
+#include <random>
+#include <sstream>
+
+#include "io/support.h"
+
+namespace moebert::test {
+namespace {
+
+using Names = std::vector<std::string>;
+
+class ReadExamplesTest : public InFolder {};
+
+TEST_F(ReadExamplesTest, CsvTsvAndJsonLinesSayTheSame) {
+    const auto csv = put("a.csv", "sentence1,sentence2,label\n\"one, \"\"1\"\"\",two,yes\nthree,four,no\n");
+    const auto tsv = put("a.tsv", "sentence1\tsentence2\tlabel\none, \"1\"\ttwo\tyes\nthree\tfour\tno\n");
+    const auto jsonl = put("a.jsonl", R"({"sentence1": "one, \"1\"", "sentence2": "two", "label": "yes"})"
+                                      "\n"
+                                      R"({"label": "no", "sentence2": "four", "sentence1": "three"})");
+    for (const auto& file : {csv, tsv, jsonl}) {
+        const Dataset dataset = read_examples(file);
+        ASSERT_EQ(dataset.examples.size(), 2U);
+        EXPECT_EQ(dataset.examples[0].sentence1, "one, \"1\"");
+        EXPECT_EQ(dataset.examples[1].sentence2, "four");
+        EXPECT_EQ(dataset.labels.names, Names({"no", "yes"}));
+        EXPECT_EQ(dataset.examples[0].label, 1.0);
+    }
+}
+
+TEST_F(ReadExamplesTest, IntegerLabelsAreClassesSortedByValue) {
+    const Dataset dataset = read_examples(put("a.csv", "text,label\na,10\nb,9\nc,10\n"));
+    EXPECT_EQ(dataset.labels, (Labels{ProblemType::classification, {"9", "10"}}));
+    EXPECT_EQ(dataset.examples[0].label, 1.0);
+    EXPECT_FALSE(dataset.examples[0].sentence2);
+}
+
+TEST_F(ReadExamplesTest, OneFractionMakesAllLabelsValues) {
+    const Dataset dataset = read_examples(put("a.csv", "text,label\na,1\nb,2.5\n"));
+    EXPECT_EQ(dataset.labels.problem_type, ProblemType::regression);
+    EXPECT_EQ(dataset.examples[0].label, 1.0);
+    const Dataset json = read_examples(put("a.jsonl", "{\"text\": \"a\", \"label\": 1.0}\n"));
+    EXPECT_EQ(json.labels.problem_type, ProblemType::regression);
+}
+
+TEST_F(ReadExamplesTest, GivenLabelsDecideWhatTheFilesMean) {
+    const auto file = put("a.csv", "text,label\na,1\nb,0\n");
+    const Dataset scores = read_examples(file, Labels{ProblemType::regression, {"score"}});
+    EXPECT_EQ(scores.examples[0].label, 1.0);
+    const Dataset ordered = read_examples(file, Labels{ProblemType::classification, {"1", "0", "2"}});
+    EXPECT_EQ(ordered.examples[0].label, 0.0);
+    EXPECT_EQ(ordered.labels.names.size(), 3U);
+    const Dataset placeholders = read_examples(file, Labels{ProblemType::classification, {"LABEL_0", "LABEL_1"}});
+    EXPECT_EQ(placeholders.examples[0].label, 1.0);
+}
+
+TEST_F(ReadExamplesTest, ALabelThatIsNotInTheListIsNamedWithItsLine) {
+    const auto file = put("a.csv", "text,label\n\"a\nb\",yes\nc,maybe\n");
+    EXPECT_ERROR(read_examples(file, Labels{ProblemType::classification, {"no", "yes"}}),
+                 "a.csv: line 4: unknown label \"maybe\", expected one of no, yes");
+}
+
+TEST_F(ReadExamplesTest, FilesWithoutLabelsAreUnlabelled) {
+    for (const auto& file : {put("a.csv", "text\na\n"), put("b.csv", "text,label\na,\nb,\n"),
+                             put("c.jsonl", R"({"text":"a","label":null})")}) {
+        EXPECT_FALSE(read_examples(file).is_labelled());
+    }
+    EXPECT_ERROR(read_examples(put("d.csv", "text,label\na,1\nb,\n")), "line 3: the label is empty");
+}
+
+TEST_F(ReadExamplesTest, ColumnsWithOtherNamesAreTakenAsRunGlueDoes) {
+    const Dataset pair = read_examples(put("a.csv", "idx,premise,hypothesis,label\n0,p,h,1\n"));
+    EXPECT_EQ(pair.examples[0].sentence1, "p");
+    EXPECT_EQ(pair.examples[0].sentence2, "h");
+    EXPECT_EQ(read_examples(put("b.csv", "label,review\n1,r\n")).examples[0].sentence1, "r");
+    const Dataset among_more = read_examples(put("c.csv", "author,date,text,label\nx,y,t,1\n"));
+    EXPECT_EQ(among_more.examples[0].sentence1, "t");
+    EXPECT_FALSE(among_more.examples[0].sentence2);
+    EXPECT_ERROR(read_examples(put("d.csv", "x,y,z\n1,2,3\n")), "x, y, z");
+    EXPECT_ERROR(read_examples(put("e.csv", "label\n1\n")), "sentence1");
+}
+
+TEST_F(ReadExamplesTest, CsvQuotingFollowsRfc4180) {
+    const auto file = put("a.csv", "text,label\r\n\"two\r\nlines\",a\r\nin \"the\" middle,b\r\n\"\",c\r\n");
+    const Dataset dataset = read_examples(file);
+    ASSERT_EQ(dataset.examples.size(), 3U);
+    EXPECT_EQ(dataset.examples[0].sentence1, "two\r\nlines");
+    EXPECT_EQ(dataset.examples[1].sentence1, "in \"the\" middle");
+    EXPECT_EQ(dataset.examples[2].sentence1, "");
+    EXPECT_ERROR(read_examples(put("b.csv", "text,label\n\"open,1\n")), "line 2: a quoted cell begins here");
+    EXPECT_ERROR(read_examples(put("c.csv", "text,label\n\"a\"b,1\n")), "line 2: text after a closing quote");
+}
+
+TEST_F(ReadExamplesTest, RowsMustBeAsWideAsTheHeader) {
+    EXPECT_ERROR(read_examples(put("a.csv", "text,label\na\n")), "a.csv: line 2: too few columns: 1, expected 2");
+    EXPECT_ERROR(read_examples(put("a.tsv", "text\tlabel\na\tb\t1\n")), "line 2: too many columns");
+    EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"text\": \"b\"}")),
+                 "line 2: lacks the key \"label\"");
+}
+
+TEST_F(ReadExamplesTest, BadFilesAreErrors) {
+    EXPECT_ERROR(read_examples(put("a.csv", "")), "is empty");
+    EXPECT_ERROR(read_examples(put("a.csv", "text,label\n")), "no rows");
+    EXPECT_ERROR(read_examples(put("a.csv", "text,label\na\xC3,1\n")), "line 2: isn't UTF-8");
+    EXPECT_ERROR(read_examples(put("a.jsonl", "[{\"text\": \"a\"}]")), "line 1: expected one JSON object");
+    EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": \"a\"}\n{\"text\"")), "line 2: expected one JSON object");
+    EXPECT_ERROR(read_examples(put("a.parquet", "x")), ".parquet");
+    EXPECT_ERROR(read_examples(folder / "absent.csv"), "absent.csv");
+}
+
+TEST_F(ReadExamplesTest, DamagedFilesGiveErrorsOrExamplesAndNothingElse) {
+    std::mt19937 random(8);
+    const std::string good = "sentence1,sentence2,label\n\"a, \"\"b\"\"\",c,1\nd,\"e\nf\",0\n";
+    std::uniform_int_distribution<std::size_t> place(0, good.size() - 1);
+    for (int round = 0; round < 300; ++round) {
+        std::string damaged = good;
+        for (int i = 0; i < 3; ++i) damaged[place(random)] = "\",\n\r\t{}:\xC3"[place(random) % 9];
+        for (const char* name : {"a.csv", "a.tsv", "a.jsonl"}) {
+            const auto file = put(name, damaged);
+            error_of([&] { EXPECT_FALSE(read_examples(file).examples.empty()); });
+        }
+    }
+}
+
+Dataset lines(const std::string& text) {
+    std::istringstream in(text);
+    return read_lines(in);
+}
+
+TEST(ReadLines, EachLineIsASentenceOrAPair) {
+    const Dataset single = lines("one\n\nthree \"x\"");
+    ASSERT_EQ(single.examples.size(), 3U);
+    EXPECT_EQ(single.examples[1].sentence1, "");
+    EXPECT_FALSE(single.is_labelled());
+    const Dataset pairs = lines("one\ttwo\r\nthree\t\r\n");
+    EXPECT_EQ(pairs.examples[0].sentence2, "two");
+    EXPECT_EQ(pairs.examples[1].sentence2, "");
+}
+
+TEST(ReadLines, BadInputIsAnErrorWithItsLine) {
+    EXPECT_ERROR(lines(""), "standard input: is empty");
+    EXPECT_ERROR(lines("a\tb\nc\n"), "line 2");
+    EXPECT_ERROR(lines("a\tb\tc\n"), "line 1");
+    EXPECT_ERROR(lines("a\n\xFF\n"), "line 2: isn't UTF-8");
+}
+
+TEST(Split, NamesAreThoseOfHuggingFace) {
+    for (const Split split : {Split::train, Split::validation, Split::test})
+        EXPECT_EQ(parse_split(to_string(split)), split);
+    EXPECT_EQ(parse_split("dev"), Split::validation);
+    EXPECT_THROW(parse_split("eval"), UsageError);
+}
+
+}  // namespace
+}  // namespace moebert::test
