@@ -28,7 +28,10 @@ struct DistillationLoss {
     torch::Tensor task, balance, hidden, prediction;  // unweighted; balance is undefined for hash routing
 };
 
+// Averages over sentences count `sentence_share`, averages over tokens `token_share`: what part of its optimiser step
+// the batch is, by number of sentences and tokens.
 DistillationLoss distillation_loss(const ForwardResult& student, const ForwardResult& teacher, const Batch& batch,
-                                   ProblemType problem_type, const DistillationWeights& weights);
+                                   ProblemType problem_type, const DistillationWeights& weights,
+                                   double sentence_share = 1.0, double token_share = 1.0);
 
 }  // namespace moebert

@@ -1,0 +1,132 @@
+#include "command_line.h"
+
+#include <algorithm>
+#include <fstream>
+#include <numeric>
+
+#include "io/file.h"
+
+namespace moebert::cli {
+namespace {
+
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = row[0];
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const auto above = row[j];
+            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
+            diagonal = above;
+        }
+    }
+    return row.back();
+}
+
+std::string nearest_option(const CLI::App& app, const std::string& name) {
+    std::string best;
+    std::size_t distance = SIZE_MAX;
+    for (const auto* option : app.get_options())
+        for (const auto& known : option->get_lnames())
+            if (const auto d = edit_distance(name, known); d < distance) {
+                best = known;
+                distance = d;
+            }
+    return best;
+}
+
+void check_known(const CLI::App& app, const std::string& name, const std::string& where) {
+    if (app.get_option_no_throw("--" + name)) return;
+    fail_usage("{}--{}: no such option of `moebert {}`; the nearest is --{}", where, name, app.get_name(),
+               nearest_option(app, name));
+}
+
+// "--learning-rate=1" -> "--learning_rate=1"
+std::string with_underscores(std::string argument) {
+    const auto end = std::min(argument.find('='), argument.size());
+    std::replace(argument.begin() + 2, argument.begin() + static_cast<std::ptrdiff_t>(end), '-', '_');
+    return argument;
+}
+
+bool is_option(const std::string& argument) { return argument.size() > 2 && argument.starts_with("--"); }
+
+bool is_boolean(const std::string& word) {
+    return word == "True" || word == "False" || word == "true" || word == "false";
+}
+
+std::string lower(std::string word) {
+    std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+    return word;
+}
+
+std::string json_text(const nlohmann::json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::vector<std::string> read_json_config(const std::string& file) try {
+    const auto json = nlohmann::json::parse(read_text(file));
+    if (!json.is_object()) throw InputError(file, "", "expected a JSON object of option names and values");
+    std::vector<std::string> arguments;
+    for (const auto& [name, value] : json.items()) {
+        if (value.is_null()) continue;
+        if (value.is_structured()) throw InputError(file, name, "expected a number, string or boolean");
+        arguments.push_back("--" + name + "=" + json_text(value));
+    }
+    return arguments;
+} catch (const nlohmann::json::exception& error) {
+    throw InputError(file, "", error.what());
+}
+
+std::vector<std::string> read_toml_config(const std::string& file) {
+    std::ifstream in(file);
+    if (!in) throw InputError(file, "", "can't be read");
+    std::vector<std::string> arguments;
+    for (const auto& item : CLI::ConfigTOML().from_config(in))
+        if (!item.inputs.empty()) arguments.push_back("--" + item.name + "=" + item.inputs.front());
+    return arguments;
+}
+
+std::vector<std::string> read_config(const CLI::App& app, const std::string& file) {
+    auto arguments = file.ends_with(".json") ? read_json_config(file) : read_toml_config(file);
+    for (auto& argument : arguments) {
+        argument = with_underscores(argument);
+        check_known(app, argument.substr(2, argument.find('=') - 2), file + ": ");
+    }
+    return arguments;
+}
+
+}  // namespace
+
+std::vector<std::string> prepare_arguments(const CLI::App& app, const std::vector<std::string>& arguments) {
+    std::vector<std::string> from_file, given;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        auto argument = arguments[i];
+        if (!is_option(argument)) {
+            given.push_back(argument);
+            continue;
+        }
+        argument = with_underscores(argument);
+        const auto name = argument.substr(2, argument.find('=') - 2);
+        const bool has_value = argument.find('=') != std::string::npos;
+        if (name == "config") {
+            if (!has_value && i + 1 == arguments.size()) fail_usage("--config: a file is needed");
+            from_file = read_config(app, has_value ? argument.substr(9) : arguments[++i]);
+            continue;
+        }
+        if (!app.get_allow_extras()) check_known(app, name, "");
+        if (!has_value && i + 1 < arguments.size() && is_boolean(arguments[i + 1]))
+            argument += "=" + lower(arguments[++i]);
+        given.push_back(argument);
+    }
+    from_file.insert(from_file.end(), given.begin(), given.end());  // the command line comes last and wins
+    return from_file;
+}
+
+void Ignored::warn(const CLI::App& app, const Sink& sink) const {
+    for (const auto& name : names_)
+        if (app.get_option("--" + name)->count() > 0)
+            sink.warning("--{} means nothing to `moebert {}`: ignored", name, app.get_name());
+}
+
+}  // namespace moebert::cli

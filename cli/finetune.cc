@@ -1,0 +1,20 @@
+#include <iostream>
+
+#include "training.h"
+
+namespace moebert::cli {
+
+void add_finetune(CLI::App& app, const Session& session) {
+    auto* command =
+        app.add_subcommand("finetune", "Fine-tune a pretrained BERT on a classification or regression task");
+    auto options = std::make_shared<TrainingCommand>();
+    options->bind(*command);
+    bind(*command, "Training", options->job.train);
+    options->ignored.bind(*command, options->script);
+    command->callback([command, options, &session] {
+        options->start(*command, session);
+        std::cout << run_finetune(options->job, session.sink).dump() << '\n';
+    });
+}
+
+}  // namespace moebert::cli

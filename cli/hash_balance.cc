@@ -1,0 +1,82 @@
+#include <algorithm>
+#include <iostream>
+#include <numeric>
+
+#include "command_line.h"
+#include "commands.h"
+#include "moe/hash_table.h"
+#include "tasks/data_options.h"
+#include "tasks/token_counts.h"
+
+namespace moebert::cli {
+
+namespace {
+
+struct HashBalanceOptions {
+    std::string model_name_or_path, output_dir, output_file, split = "train";
+    bool overwrite_output_dir = false;
+    std::int64_t num_experts = 4, seed = 42;
+    DataOptions data;
+};
+
+std::filesystem::path output_path(const HashBalanceOptions& o) {
+    if (o.output_dir.empty() && o.output_file.empty()) fail_usage("--output_dir or --output_file is needed");
+    const auto path = o.output_file.empty() ? std::filesystem::path(o.output_dir) / "hash_list.pkl"
+                                            : std::filesystem::path(o.output_file);
+    if (std::filesystem::exists(path) && !o.overwrite_output_dir)
+        fail_usage("{}: is there already; give --overwrite_output_dir to write over it", path.string());
+    return path;
+}
+
+std::vector<std::int64_t> token_counts(const HashBalanceOptions& o, const Tokenizer& tokenizer,
+                                       std::int64_t vocab_size) {
+    std::vector<std::int64_t> counts(static_cast<std::size_t>(vocab_size), 0);
+    for (const auto& dataset : load_datasets(o.data, parse_split(o.split), std::nullopt)) {
+        const auto features = make_features(dataset, tokenizer, static_cast<std::size_t>(o.data.max_seq_length));
+        const auto more = count_tokens(features, vocab_size);
+        std::transform(counts.begin(), counts.end(), more.begin(), counts.begin(), std::plus<>());
+    }
+    return counts;
+}
+
+void run(const HashBalanceOptions& o) {
+    if (o.num_experts < 1) fail_usage("num_experts: {} given; at least 1 is needed", o.num_experts);
+    const auto path = output_path(o);
+    const auto tokenizer = Tokenizer::load(o.model_name_or_path);
+    const auto config = std::filesystem::path(o.model_name_or_path) / "config.json";
+    const auto vocab_size = std::filesystem::exists(config) ? read_model_config(config).vocab_size
+                                                            : static_cast<std::int64_t>(tokenizer.vocab_size());
+    const auto counts = token_counts(o, tokenizer, vocab_size);
+    const auto table = balanced_hash_table(counts, o.num_experts, static_cast<std::uint64_t>(o.seed));
+    std::vector<std::int64_t> load(static_cast<std::size_t>(o.num_experts), 0);
+    for (std::size_t token = 0; token < table.size(); ++token)
+        load[static_cast<std::size_t>(table[token])] += counts[token];
+    if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
+    save_hash_list(path, table);
+    std::cout << nlohmann::json{{"file", path.string()},
+                                {"tokens", std::accumulate(load.begin(), load.end(), std::int64_t{0})},
+                                {"expert_load", load}}
+                     .dump()
+              << '\n';
+}
+
+}  // namespace
+
+void add_hash_balance(CLI::App& app, const Session&) {
+    auto* command = app.add_subcommand("hash-balance",
+                                       "Make a token-to-expert table that gives experts equal shares of a data set");
+    auto o = std::make_shared<HashBalanceOptions>();
+    command->add_option("--model_name_or_path", o->model_name_or_path, "checkpoint directory, for its tokenizer")
+        ->required();
+    bind(*command, "Data", o->data);
+    command->add_option("--split", o->split, "whose tokens are counted: train, validation or test")
+        ->capture_default_str();
+    command->add_option("--num_experts,--moebert_expert_num", o->num_experts, "experts a layer")->capture_default_str();
+    command->add_option("--seed", o->seed, "of the experts of tokens that never occur")->capture_default_str();
+    command->add_option("--output_dir", o->output_dir, "folder for hash_list.pkl");
+    command->add_option("--output_file", o->output_file, "where the list goes, instead of output_dir");
+    command->add_flag("--overwrite_output_dir", o->overwrite_output_dir, "write over a list that is there already");
+    command->callback([o] { run(*o); });
+}
+
+}  // namespace moebert::cli

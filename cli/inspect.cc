@@ -1,0 +1,61 @@
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "commands.h"
+#include "moe/inspect.h"
+
+namespace moebert::cli {
+
+namespace {
+
+std::string text_of(const nlohmann::json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+bool is_table(const nlohmann::json& value) { return value.is_array() && !value.empty() && value.front().is_object(); }
+
+// One row an object: its values side by side.
+void print_table(const std::string& name, const nlohmann::json& rows) {
+    std::cout << name << '\n';
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        std::string line = fmt::format("  {:<4}", i);
+        for (const auto& [key, value] : rows[i].items())
+            line += value.is_number_float() ? fmt::format("  {} {:.3f}", key, value.get<double>())
+                                            : fmt::format("  {} {}", key, text_of(value));
+        std::cout << line << '\n';
+    }
+}
+
+void print(const nlohmann::json& object, const std::string& indent) {
+    for (const auto& [name, value] : object.items()) {
+        if (value.is_object()) {
+            std::cout << indent << name << '\n';
+            print(value, indent + "  ");
+        } else if (is_table(value)) {
+            print_table(name, value);
+        } else {
+            std::cout << fmt::format("{}{:<28} {}\n", indent, name, text_of(value));
+        }
+    }
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, const Session&) {
+    auto* command = app.add_subcommand("inspect", "Show what a checkpoint, importance file or hash list holds");
+    struct Options {
+        std::string path;
+        bool json = false;
+    };
+    auto o = std::make_shared<Options>();
+    command->add_option("path", o->path, "checkpoint directory, or .safetensors, .pkl or .bin file")->required();
+    command->add_flag("--json", o->json, "print JSON");
+    command->callback([o] {
+        const auto found = inspect(o->path);
+        if (o->json)
+            std::cout << found.dump() << '\n';
+        else
+            print(found, "");
+    });
+}
+
+}  // namespace moebert::cli

@@ -1,0 +1,85 @@
+// moebert: one program, a subcommand for each step from a fine-tuned BERT to a served mixture of experts.
+#include <fmt/format.h>
+
+#include <iostream>
+#include <new>
+
+#include "command_line.h"
+#include "commands.h"
+#include "terminal.h"
+
+namespace {
+
+using namespace moebert;
+using namespace moebert::cli;
+
+std::string quoted(const std::string& argument) {
+    const bool plain = !argument.empty() && argument.find_first_of(" \t\n'\"\\$`*?&|;<>()") == std::string::npos;
+    return plain ? argument : "'" + argument + "'";
+}
+
+// "moebert finetune ...": without the folder the program lies in.
+std::string command_text(const std::vector<std::string>& arguments) {
+    std::string text = "moebert";
+    for (const auto& argument : arguments) text += " " + quoted(argument);
+    return text;
+}
+
+void add_commands(CLI::App& app, const Session& session) {
+    add_finetune(app, session);
+    add_importance(app, session);
+    add_merge_importance(app, session);
+    add_hash_balance(app, session);
+    add_split(app, session);
+    add_distill(app, session);
+    add_evaluate(app, session);
+    add_predict(app, session);
+    add_inspect(app, session);
+    add_tokenize(app, session);
+    for (auto* command : app.get_subcommands({}))
+        command->add_option("--config", "options from a file, JSON or TOML; the command line overrides it")->group("");
+}
+
+void run(const std::vector<std::string>& arguments) {
+    CLI::App app("Turns a fine-tuned BERT into a distilled mixture of experts.", "moebert");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", MOEBERT_VERSION);
+    app.failure_message(CLI::FailureMessage::simple);
+    const Session session{terminal_sink(), command_text(arguments)};
+    add_commands(app, session);
+    auto prepared = arguments;
+    for (const auto* command : app.get_subcommands(
+             [&](const CLI::App* c) { return !arguments.empty() && c->get_name() == arguments.front(); })) {
+        prepared = prepare_arguments(*command, {arguments.begin() + 1, arguments.end()});
+        prepared.insert(prepared.begin(), arguments.front());
+    }
+    std::reverse(prepared.begin(), prepared.end());  // CLI11 takes them from the end
+    try {
+        app.parse(prepared);
+    } catch (const CLI::Success& request) {  // --help, --version
+        app.exit(request, std::cout, std::cerr);
+    } catch (const CLI::ParseError& error) {
+        fail_usage("{}", error.what());
+    }
+}
+
+int report(const std::string& message, int code) {
+    fmt::print(stderr, "moebert: {}\n", message.substr(0, message.find('\n')));  // libtorch adds a stack trace
+    return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        run({argv + 1, argv + argc});
+        if (!std::cout.flush()) return report("standard output: can't be written", 1);
+        return 0;
+    } catch (const UsageError& error) {
+        return report(error.what(), 2);
+    } catch (const std::bad_alloc&) {
+        return report("out of memory", 1);
+    } catch (const std::exception& error) {
+        return report(error.what(), 1);
+    }
+}

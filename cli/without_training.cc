@@ -1,0 +1,24 @@
+// The subcommands that need libtorch, in a build without it: they say so.
+#include "commands.h"
+#include "core/error.h"
+
+namespace moebert::cli {
+namespace {
+
+void add_missing(CLI::App& app, const std::string& name) {
+    auto* command = app.add_subcommand(name, "(not in this build, which is without libtorch)");
+    command->allow_extras();
+    command->callback([name] {
+        fail_usage("{}: this build is without libtorch (MOEBERT_TRAIN=OFF); configure with -DMOEBERT_TRAIN=ON", name);
+    });
+}
+
+}  // namespace
+
+void add_finetune(CLI::App& app, const Session&) { add_missing(app, "finetune"); }
+void add_importance(CLI::App& app, const Session&) { add_missing(app, "importance"); }
+void add_distill(CLI::App& app, const Session&) { add_missing(app, "distill"); }
+void add_evaluate(CLI::App& app, const Session&) { add_missing(app, "evaluate"); }
+void add_predict(CLI::App& app, const Session&) { add_missing(app, "predict"); }
+
+}  // namespace moebert::cli

@@ -1,0 +1,29 @@
+#include "moe/build_student.h"
+
+#include "core/error.h"
+#include "moe/hash_table.h"
+
+namespace moebert {
+
+void check_plan(const StudentPlan& plan, const ModelConfig& dense) {
+    if (dense.moe) fail_usage("the model is a mixture of experts already; a dense one is needed");
+    check_split({plan.moe.num_experts, plan.moe.expert_size, plan.moe.shared_size, dense.intermediate_size});
+    if (plan.moe.expert_dropout < 0 || plan.moe.expert_dropout >= 1)
+        fail_usage("expert_dropout: {} given; expected 0 or more, below 1", plan.moe.expert_dropout);
+    if (plan.moe.route_method == RouteMethod::hash_balance && plan.hash_list.empty())
+        fail_usage("route_method hash-balance: --hash_list is needed; `moebert hash-balance` makes one");
+}
+
+Checkpoint build_student(const Checkpoint& dense, const StudentPlan& plan, const Importance* scores) {
+    check_plan(plan, dense.config);
+    const auto& c = dense.config;
+    std::vector<std::int64_t> balanced;
+    if (plan.moe.route_method == RouteMethod::hash_balance)
+        balanced = load_hash_list(plan.hash_list, c.vocab_size, plan.moe.num_experts);
+    const auto tables = make_hash_tables(plan.moe.route_method, c.num_hidden_layers, c.vocab_size, plan.moe.num_experts,
+                                         plan.seed, balanced);
+    const auto orders = neuron_orders(plan.split_method, scores, c.num_hidden_layers, c.intermediate_size, plan.seed);
+    return split_checkpoint(dense, plan.moe, orders, tables, plan.seed);
+}
+
+}  // namespace moebert

@@ -1,0 +1,15 @@
+#include "moe/options.h"
+
+namespace moebert {
+
+MoeConfig moe_config(const MoeOptions& options) {
+    return {options.num_experts, options.expert_size, options.shared_size, parse_route_method(options.route_method),
+            options.expert_dropout};
+}
+
+StudentPlan student_plan(const MoeOptions& options, std::int64_t seed) {
+    return {moe_config(options), parse_split_method(options.split_method), options.hash_list,
+            static_cast<std::uint64_t>(seed)};
+}
+
+}  // namespace moebert

@@ -1,0 +1,43 @@
+// How a mixture of experts is to be made; each option also under the name of the authors' script.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/options.h"
+#include "moe/build_student.h"
+
+namespace moebert {
+
+struct MoeOptions {
+    std::string route_method = "hash-random";
+    std::int64_t num_experts = 4;
+    std::int64_t expert_size = 768;
+    std::int64_t shared_size = 512;
+    double expert_dropout = 0.1;
+    std::string split_method = "importance";
+    std::string importance_file;
+    std::string hash_list;
+};
+
+template <class Visitor>
+void describe(Visitor& visit, MoeOptions& o) {
+    visit("route_method", o.route_method, "hash-random, hash-balance, gate-token or gate-sentence",
+          {"moebert_route_method"});
+    visit("num_experts", o.num_experts, "experts a layer", {"moebert_expert_num"});
+    visit("expert_size", o.expert_size, "neurons an expert", {"moebert_expert_dim"});
+    visit("shared_size", o.shared_size, "most important neurons, which every expert gets",
+          {"moebert_share_importance"});
+    visit("expert_dropout", o.expert_dropout, "dropout after an expert, in training", {"moebert_expert_dropout"});
+    visit("split_method", o.split_method,
+          "deal neurons out by importance, at random, or inverse (least important first)");
+    visit("importance_file", o.importance_file, "scores made by `moebert importance` or the authors' .pkl",
+          {"moebert_load_importance"});
+    visit("hash_list", o.hash_list, "for hash-balance: the list made by `moebert hash-balance`, or the authors' .pkl",
+          {"moebert_route_hash_list"});
+}
+
+MoeConfig moe_config(const MoeOptions& options);
+StudentPlan student_plan(const MoeOptions& options, std::int64_t seed);
+
+}  // namespace moebert

@@ -1,0 +1,122 @@
+// `moebert distill`: a fine-tuned BERT in, a distilled mixture of experts out.
+#include "core/error.h"
+#include "moe/build_student.h"
+#include "train/job_common.h"
+#include "train/losses.h"
+
+namespace moebert {
+namespace {
+
+Importance scores_for(const JobContext& job, const MoeOptions& options, const Checkpoint& teacher, const Model& model,
+                      std::span<const Feature> features, const Sink& sink) {
+    if (!options.importance_file.empty()) {
+        auto scores = load_importance(options.importance_file);
+        const auto& digest = scores.source.model_digest;
+        if (!digest.empty() && digest != checkpoint_digest(teacher))
+            sink.warning("{}: the scores are of another model than {}", options.importance_file,
+                         job.model_name_or_path);
+        return scores;
+    }
+    sink.info("no --importance_file: scoring the teacher's neurons on the training examples first");
+    ImportanceSource source;
+    source.model_digest = checkpoint_digest(teacher);
+    source.task = job.data.task_name;
+    source.split = "train";
+    auto scores =
+        measure_importance(model, features, job.train.per_device_eval_batch_size, torch::kFloat32, source, sink);
+    std::filesystem::create_directories(job.train.output_dir);
+    save_importance(std::filesystem::path(job.train.output_dir) / "importance.safetensors", scores);
+    return scores;
+}
+
+Checkpoint make_student(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
+                        const Checkpoint& teacher, const Model& teacher_model, std::span<const Feature> features,
+                        const Sink& sink) {
+    if (!distill.student_name_or_path.empty()) {
+        auto student = load_finetuned(distill.student_name_or_path);
+        if (!student.config.moe) fail("{}: is no mixture of experts", distill.student_name_or_path);
+        if (labels_of(student.config) != labels_of(teacher.config) ||
+            student.config.hidden_size != teacher.config.hidden_size ||
+            student.config.num_hidden_layers != teacher.config.num_hidden_layers)
+            fail("{}: was not made from {}: labels, hidden_size or num_hidden_layers differ",
+                 distill.student_name_or_path, job.model_name_or_path);
+        return student;
+    }
+    const auto plan = student_plan(options, job.train.seed);
+    if (plan.split_method == SplitMethod::random) return build_student(teacher, plan, nullptr);
+    const auto scores = scores_for(job, options, teacher, teacher_model, features, sink);
+    return build_student(teacher, plan, &scores);
+}
+
+void check_before_work(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
+                       const Checkpoint& teacher) {
+    check_options(job.train);
+    check_sequence_length(teacher.config, job.data.max_seq_length);
+    if (teacher.config.moe) fail("{}: is a mixture of experts; the teacher must be dense", job.model_name_or_path);
+    if (distill.distill_weight < 0) fail_usage("distill_weight: {} given; expected 0 or more", distill.distill_weight);
+    if (distill.load_balance < 0) fail_usage("load_balance: {} given; expected 0 or more", distill.load_balance);
+    if (distill.student_name_or_path.empty()) check_plan(student_plan(options, job.train.seed), teacher.config);
+}
+
+}  // namespace
+
+nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
+                           const Sink& sink) {
+    const auto teacher = load_finetuned(job.model_name_or_path);
+    check_before_work(job, options, distill, teacher);
+    const auto tokenizer = Tokenizer::load(job.model_name_or_path);
+    const auto labels = labels_of(teacher.config);
+    const auto training = load_features(job, Split::train, labels, tokenizer);
+    std::vector<FeatureSet> validation;
+    if (has_split(job.data, Split::validation)) validation = load_features(job, Split::validation, labels, tokenizer);
+
+    const auto teacher_model = load_model(teacher);
+    auto student =
+        load_model(make_student(job, options, distill, teacher, teacher_model, training.front().features, sink),
+                   static_cast<std::uint64_t>(job.train.seed), true);
+    const auto type = student.config.problem_type;
+    const auto metrics = task_metrics(job.data, type);
+    const EvaluationOptions evaluation{job.train.per_device_eval_batch_size, torch::kFloat32};
+    TrainingJob training_job{student, training.front().features, {}, {}, {}, metrics.best};
+    training_job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
+        auto student_options = forward_options;
+        student_options.hidden_states = true;
+        auto teacher_options = student_options;
+        teacher_options.training = false;  // no dropout: the target is what the teacher predicts
+        const auto target = [&] {
+            torch::NoGradGuard no_grad;
+            return forward(teacher_model, batch, teacher_options);
+        }();
+        const auto output = forward(student, batch, student_options);
+        const auto loss = distillation_loss(output, target, batch, type, {distill.distill_weight, distill.load_balance},
+                                            share.sentences, share.tokens);
+        return StepLoss{
+            loss.total,
+            {{"task", loss.task}, {"hidden", loss.hidden}, {"prediction", loss.prediction}, {"balance", loss.balance}},
+            output.expert_load};
+    };
+    const auto save = [&](const std::filesystem::path& directory) {
+        save_model(student, directory, job.model_name_or_path);
+    };
+    if (!validation.empty())
+        training_job.evaluate = [&] { return evaluate_all(student, validation, metrics, evaluation, sink); };
+    training_job.save = save;
+    const auto trained = train(training_job, job.train, sink);
+
+    const std::filesystem::path output = job.train.output_dir;
+    save(output);
+    auto results = training_summary(trained);
+    save_json(output / "train_results.json", results);
+    if (!validation.empty()) {
+        auto scores = with_prefix("eval_", evaluate_all(student, validation, metrics, evaluation, sink));
+        scores["eval_samples"] = count_examples(validation);
+        scores.update(with_prefix("teacher_", evaluate_all(teacher_model, validation, metrics, evaluation, sink)));
+        save_json(output / "eval_results.json", scores);
+        results.update(scores);
+    }
+    save_json(output / "all_results.json", results);
+    save_model_card(output, student.config, job, results);
+    return results;
+}
+
+}  // namespace moebert

@@ -1,0 +1,42 @@
+// Predictions of a model for whole datasets.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/sink.h"
+#include "tasks/data_options.h"
+#include "tasks/features.h"
+#include "tasks/metrics.h"
+#include "train/model.h"
+
+namespace moebert {
+
+struct EvaluationOptions {
+    std::int64_t batch_size = 32;
+    torch::ScalarType dtype = torch::kFloat32;
+};
+
+struct EvaluationResult {
+    std::vector<float> logits;  // (examples, C), in the order of the features
+    double loss = 0.0;          // mean over examples; 0 without labels
+    double seconds = 0.0;       // of the forward passes
+    std::int64_t tokens = 0;
+    std::vector<std::vector<std::int64_t>> expert_load;  // (L, N); empty for a dense model
+};
+
+// Batches are formed by length, which changes nothing but the speed: results don't depend on the batch.
+EvaluationResult run_model(const Model& model, std::span<const Feature> features, const EvaluationOptions& options,
+                           const Sink& sink = {});
+
+// The metrics of labelled features, with the loss.
+Metrics evaluate(const Model& model, std::span<const Feature> features, const std::vector<std::string>& metric_names,
+                 const EvaluationOptions& options, const Sink& sink = {});
+
+// Compares decisions of `result` with the features' labels.
+Metrics score(const EvaluationResult& result, std::span<const Feature> features, const Labels& labels,
+              const std::vector<std::string>& metric_names);
+
+Labels labels_of(const ModelConfig& config);
+
+}  // namespace moebert

@@ -1,0 +1,61 @@
+// `moebert importance`: scores of every feed-forward neuron of a fine-tuned model.
+#include "core/error.h"
+#include "train/job_common.h"
+
+namespace moebert {
+namespace {
+
+std::filesystem::path output_path(const JobContext& job, const ImportanceOptions& options) {
+    if (!options.output_file.empty()) return options.output_file;
+    if (job.train.output_dir.empty()) fail_usage("--output_dir or --output_file is needed");
+    const auto name = options.world_size == 1
+                          ? std::string("importance.safetensors")
+                          : fmt::format("importance.{}-of-{}.safetensors", options.rank, options.world_size);
+    return std::filesystem::path(job.train.output_dir) / name;
+}
+
+// Every world_size-th example, from `rank` on; of all parts of the split.
+std::vector<Feature> own_share(std::vector<FeatureSet> sets, const ImportanceOptions& options) {
+    std::vector<Feature> own;
+    std::int64_t number = 0;
+    for (auto& set : sets)
+        for (auto& feature : set.features)
+            if (number++ % options.world_size == options.rank) own.push_back(std::move(feature));
+    return own;
+}
+
+}  // namespace
+
+nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& options, const Sink& sink) {
+    if (options.world_size < 1 || options.rank < 0 || options.rank >= options.world_size)
+        fail_usage("rank: {} given; expected 0 to {} (world_size - 1)", options.rank, options.world_size - 1);
+    const auto path = output_path(job, options);
+    if (std::filesystem::exists(path) && !job.train.overwrite_output_dir)
+        fail_usage("{}: is there already; give --overwrite_output_dir to write over it", path.string());
+    const auto split = parse_split(options.split);
+    const auto checkpoint = load_finetuned(job.model_name_or_path);
+    check_sequence_length(checkpoint.config, job.data.max_seq_length);
+    const auto tokenizer = Tokenizer::load(job.model_name_or_path);
+    const auto features = own_share(load_features(job, split, labels_of(checkpoint.config), tokenizer), options);
+    for (const auto& feature : features)
+        if (!feature.label) fail("importance: the {} examples have no labels, which the loss needs", options.split);
+    const auto model = load_model(checkpoint);
+    ImportanceSource source;
+    source.model_digest = checkpoint_digest(checkpoint);
+    source.task = job.data.task_name.empty() ? std::filesystem::path(job.data.train_file).filename().string()
+                                             : job.data.task_name;
+    source.split = options.split;
+    source.rank = options.rank;
+    source.world_size = options.world_size;
+    const auto scores = measure_importance(model, features, job.train.per_device_train_batch_size,
+                                           compute_dtype(job.train, sink), source, sink);
+    if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
+    save_importance(path, scores);
+    return {{"file", path.string()},
+            {"examples", scores.source.examples},
+            {"layers", scores.layers()},
+            {"neurons", scores.neurons()},
+            {"model_digest", source.model_digest}};
+}
+
+}  // namespace moebert

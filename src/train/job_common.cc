@@ -1,0 +1,132 @@
+#include "train/job_common.h"
+
+#include <ATen/Parallel.h>
+
+#include <chrono>
+
+#include "core/error.h"
+#include "io/file.h"
+#include "train/importance_pass.h"
+
+namespace moebert {
+
+void prepare_runtime(std::int64_t num_threads, const Sink& sink) {
+    if (num_threads < 0) fail_usage("num_threads: {} given; expected 0 or more", num_threads);
+    if (num_threads > 0) at::set_num_threads(static_cast<int>(num_threads));
+    torch::InferenceMode inference;
+    constexpr std::int64_t kSize = 384;
+    const auto a = torch::ones({kSize, kSize});
+    at::mm(a, a);
+    const auto start = std::chrono::steady_clock::now();
+    at::mm(a, a);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double gflops = 2.0 * kSize * kSize * kSize / seconds * 1e-9;
+    if (gflops < 8.0)
+        sink.warning(
+            "float32 matrix products run at {:.1f} GFLOP/s: libtorch found no fast BLAS; install libopenblas0-openmp",
+            gflops);
+}
+
+void check_sequence_length(const ModelConfig& config, std::int64_t max_seq_length) {
+    if (max_seq_length < 3) fail_usage("max_seq_length: {} given; at least 3 are needed", max_seq_length);
+    if (max_seq_length > config.max_position_embeddings)
+        fail_usage("max_seq_length: {} given; the model has positions for {} (max_position_embeddings)", max_seq_length,
+                   config.max_position_embeddings);
+}
+
+void check_vocabulary(const ModelConfig& config, const Tokenizer& tokenizer) {
+    if (static_cast<std::int64_t>(tokenizer.vocab_size()) > config.vocab_size)
+        fail("the tokenizer has {} tokens, the model {} (vocab_size)", tokenizer.vocab_size(), config.vocab_size);
+}
+
+std::vector<FeatureSet> load_features(const JobContext& job, Split split, const std::optional<Labels>& labels,
+                                      const Tokenizer& tokenizer) {
+    std::vector<FeatureSet> sets;
+    for (const auto& dataset : load_datasets(job.data, split, labels))
+        sets.push_back({dataset.name,
+                        make_features(dataset, tokenizer, static_cast<std::size_t>(job.data.max_seq_length)),
+                        dataset.labels});
+    return sets;
+}
+
+bool has_split(const DataOptions& data, Split split) {
+    if (!data.task_name.empty() && !data.data_dir.empty()) return true;
+    return !(split == Split::train        ? data.train_file
+             : split == Split::validation ? data.validation_file
+                                          : data.test_file)
+                .empty();
+}
+
+Checkpoint load_finetuned(const std::filesystem::path& directory) {
+    auto checkpoint = load_checkpoint(directory);
+    if (!checkpoint.missing.empty())
+        fail("{}: {} is missing: the model has no trained head; fine-tune it first (`moebert finetune`)",
+             directory.string(), checkpoint.missing.front());
+    return checkpoint;
+}
+
+Metrics evaluate_all(const Model& model, const std::vector<FeatureSet>& sets, const TaskMetrics& metrics,
+                     const EvaluationOptions& options, const Sink& sink) {
+    Metrics all;
+    for (std::size_t i = 0; i < sets.size(); ++i)
+        for (auto [name, value] : evaluate(model, sets[i].features, metrics.names, options, sink))
+            all.emplace_back(i == 0 ? name : name + "_mm", value);
+    return all;
+}
+
+nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics) {
+    nlohmann::json out = nlohmann::json::object();
+    for (const auto& [name, value] : metrics) out[prefix + name] = value;
+    return out;
+}
+
+std::int64_t count_examples(const std::vector<FeatureSet>& sets) {
+    std::int64_t count = 0;
+    for (const auto& set : sets) count += std::ssize(set.features);
+    return count;
+}
+
+void save_json(const std::filesystem::path& file, const nlohmann::json& value) {
+    write_file_atomically(file, value.dump(2) + "\n");
+}
+
+void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& source) {
+    save_checkpoint(directory, model.config, model_tensors(model));
+    copy_tokenizer_files(source, directory);
+}
+
+nlohmann::json training_summary(const TrainingResult& r) {
+    nlohmann::json out{{"epoch", r.epochs},
+                       {"train_steps", r.steps},
+                       {"train_loss", r.loss},
+                       {"train_runtime", r.seconds},
+                       {"train_samples_per_second", static_cast<double>(r.sentences) / r.seconds},
+                       {"train_tokens_per_second", static_cast<double>(r.tokens) / r.seconds},
+                       {"time_to_first_step", r.first_step_seconds}};
+    if (r.best_step >= 0) out.update({{"best_metric", r.best}, {"best_step", r.best_step}});
+    return out;
+}
+
+Importance measure_importance(const Model& model, std::span<const Feature> features, std::int64_t batch_size,
+                              torch::ScalarType dtype, ImportanceSource source, const Sink& sink) {
+    const auto& c = model.config;
+    auto scores = torch::zeros({c.num_hidden_layers, c.intermediate_size}, torch::kFloat64);
+    std::vector<std::int64_t> indices;
+    for (std::size_t first = 0; first < features.size(); first += static_cast<std::size_t>(batch_size)) {
+        indices.clear();
+        for (std::size_t i = first; i < std::min(features.size(), first + static_cast<std::size_t>(batch_size)); ++i)
+            indices.push_back(static_cast<std::int64_t>(i));
+        accumulate_importance(model, make_batch(features, indices, c.problem_type), dtype, scores);
+        sink.progress(
+            {"scoring neurons", static_cast<double>(first + indices.size()), static_cast<double>(features.size()), ""});
+    }
+    std::vector<std::vector<double>> rows;
+    for (std::int64_t k = 0; k < c.num_hidden_layers; ++k) {
+        const auto* row = scores[k].data_ptr<double>();
+        rows.emplace_back(row, row + c.intermediate_size);
+    }
+    source.examples = std::ssize(features);
+    return make_importance(std::move(rows), std::move(source));
+}
+
+}  // namespace moebert

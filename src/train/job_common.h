@@ -1,0 +1,60 @@
+// What the jobs of jobs.h share.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "train/evaluation.h"
+#include "train/jobs.h"
+#include "train/model.h"
+#include "train/trainer.h"
+
+namespace moebert {
+
+// Datasets of one split as features, in their order.
+struct FeatureSet {
+    std::string name;  // the dataset's
+    std::vector<Feature> features;
+    Labels labels;
+};
+
+// Throws a UsageError when inputs of that length have no position in the model's table.
+void check_sequence_length(const ModelConfig& config, std::int64_t max_seq_length);
+
+// Throws an Error when the vocabulary is not the model's.
+void check_vocabulary(const ModelConfig& config, const Tokenizer& tokenizer);
+
+std::vector<FeatureSet> load_features(const JobContext& job, Split split, const std::optional<Labels>& labels,
+                                      const Tokenizer& tokenizer);
+
+// Whether the options say where the split's examples are.
+bool has_split(const DataOptions& data, Split split);
+
+// A dense or MoE checkpoint whose head is there; a missing one is an Error that says to fine-tune first.
+Checkpoint load_finetuned(const std::filesystem::path& directory);
+
+// Metrics of all parts of a split; those of further parts (MNLI mismatched) end in _mm.
+Metrics evaluate_all(const Model& model, const std::vector<FeatureSet>& sets, const TaskMetrics& metrics,
+                     const EvaluationOptions& options, const Sink& sink);
+
+nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics);
+std::int64_t count_examples(const std::vector<FeatureSet>& sets);
+
+void save_json(const std::filesystem::path& file, const nlohmann::json& value);
+
+// The checkpoint with tokenizer; `source` is where the tokenizer's files come from.
+void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& source);
+
+// README.md: what the model is, the command that made it, its scores.
+void save_model_card(const std::filesystem::path& directory, const ModelConfig& config, const JobContext& job,
+                     const nlohmann::json& results);
+
+nlohmann::json training_summary(const TrainingResult& result);
+
+// Scores on all the examples of `features`, batch by batch.
+Importance measure_importance(const Model& model, std::span<const Feature> features, std::int64_t batch_size,
+                              torch::ScalarType dtype, ImportanceSource source, const Sink& sink);
+
+}  // namespace moebert

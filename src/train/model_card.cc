@@ -1,0 +1,42 @@
+#include <fmt/format.h>
+
+#include "io/file.h"
+#include "train/job_common.h"
+
+namespace moebert {
+namespace {
+
+std::string describe_model(const ModelConfig& c) {
+    auto text = fmt::format("BERT with {} layers of hidden size {} and {} attention heads", c.num_hidden_layers,
+                            c.hidden_size, c.num_attention_heads);
+    if (!c.moe) return text + fmt::format(", feed-forward layers of {} neurons.", c.intermediate_size);
+    return text + fmt::format(
+                      ". Each feed-forward layer is a mixture of {} experts of {} neurons (of {} in the dense model; "
+                      "the {} most "
+                      "important ones are in every expert), routed by {}.",
+                      c.moe->num_experts, c.moe->expert_size, c.intermediate_size, c.moe->shared_size,
+                      to_string(c.moe->route_method));
+}
+
+std::string score_table(const nlohmann::json& results) {
+    std::string rows;
+    for (const auto& [name, value] : results.items())
+        if (value.is_number() && (name.starts_with("eval_") || name.starts_with("teacher_")))
+            rows += fmt::format("| {} | {} |\n", name, value.dump());
+    return rows.empty() ? "Not evaluated.\n" : "| score | value |\n| --- | --- |\n" + rows;
+}
+
+}  // namespace
+
+void save_model_card(const std::filesystem::path& directory, const ModelConfig& config, const JobContext& job,
+                     const nlohmann::json& results) {
+    const auto task = job.data.task_name.empty() ? job.data.train_file : job.data.task_name;
+    const auto card = fmt::format(
+        "---\nlibrary_name: moebert\ntags:\n- bert\n{}---\n\n# {}\n\n{}\n\nTrained on {} from `{}`.\n\n## Made by\n\n"
+        "```\n{}\n```\n\n## Scores\n\n{}",
+        config.moe ? "- mixture-of-experts\n" : "", directory.filename().string(), describe_model(config), task,
+        job.model_name_or_path, job.command, score_table(results));
+    write_file_atomically(directory / "README.md", card);
+}
+
+}  // namespace moebert

@@ -1,0 +1,324 @@
+#include "train/trainer.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "core/random.h"
+#include "train/adamw.h"
+#include "train/schedule.h"
+#include "train/training_log.h"
+
+namespace moebert {
+
+torch::ScalarType compute_dtype(const TrainOptions& options, const Sink& sink) {
+    if (options.fp16 && !options.bf16)
+        sink.warning("fp16: on a CPU matrix products are done in bfloat16, as with --bf16; no loss scaling is needed");
+    return options.bf16 || options.fp16 ? torch::kBFloat16 : torch::kFloat32;
+}
+
+namespace {
+
+void require(bool ok, const char* name, const std::string& value, const char* expected) {
+    if (!ok) fail_usage("{}: {} given; expected {}", name, value, expected);
+}
+
+void require_strategy(const char* name, const std::string& value) {
+    require(value == "no" || value == "steps" || value == "epoch", name, "'" + value + "'", "no, steps or epoch");
+}
+
+bool is_occupied(const std::filesystem::path& directory) {
+    return std::filesystem::exists(directory) && !std::filesystem::is_empty(directory);
+}
+
+}  // namespace
+
+void check_options(const TrainOptions& o) {
+    if (o.output_dir.empty()) fail_usage("--output_dir is needed");
+    const auto positive = [](const char* name, std::int64_t value) {
+        require(value >= 1, name, std::to_string(value), "at least 1");
+    };
+    positive("per_device_train_batch_size", o.per_device_train_batch_size);
+    positive("per_device_eval_batch_size", o.per_device_eval_batch_size);
+    positive("gradient_accumulation_steps", o.gradient_accumulation_steps);
+    positive("logging_steps", o.logging_steps);
+    positive("save_steps", o.save_steps);
+    if (o.eval_steps) positive("eval_steps", *o.eval_steps);
+    if (o.save_total_limit) positive("save_total_limit", *o.save_total_limit);
+    require(o.learning_rate >= 0 && std::isfinite(o.learning_rate), "learning_rate", fmt::to_string(o.learning_rate),
+            "0 or more");
+    require(o.num_train_epochs > 0 && std::isfinite(o.num_train_epochs), "num_train_epochs",
+            fmt::to_string(o.num_train_epochs), "more than 0");
+    require(o.warmup_ratio >= 0 && o.warmup_ratio <= 1, "warmup_ratio", fmt::to_string(o.warmup_ratio), "0 to 1");
+    require(o.weight_decay >= 0, "weight_decay", fmt::to_string(o.weight_decay), "0 or more");
+    require(o.max_grad_norm >= 0, "max_grad_norm", fmt::to_string(o.max_grad_norm), "0 or more");
+    require_strategy("evaluation_strategy", o.evaluation_strategy);
+    require_strategy("save_strategy", o.save_strategy);
+    if ((o.load_best_model_at_end || o.early_stopping_patience > 0) && o.evaluation_strategy == "no")
+        fail_usage("load_best_model_at_end and early_stopping_patience need --evaluation_strategy steps or epoch");
+    if (is_occupied(o.output_dir) && !o.overwrite_output_dir)
+        fail_usage("{}: the folder is not empty; give --overwrite_output_dir to write into it", o.output_dir);
+}
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+class Run {
+public:
+    Run(const TrainingJob& job, const TrainOptions& options, const Sink& sink)
+        : job_(job),
+          options_(options),
+          sink_(sink),
+          sentences_a_step_(options.per_device_train_batch_size * options.gradient_accumulation_steps),
+          steps_an_epoch_((std::ssize(job.features) + sentences_a_step_ - 1) / sentences_a_step_),
+          total_steps_(options.max_steps > 0 ? options.max_steps
+                                             : static_cast<std::int64_t>(std::ceil(
+                                                   options.num_train_epochs * static_cast<double>(steps_an_epoch_)))),
+          schedule_(options, total_steps_),
+          optimizer_(parameters(job.model),
+                     {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay}),
+          log_(options),
+          dtype_(compute_dtype(options, sink)) {}
+
+    TrainingResult run() {
+        sink_.info("training: {} sentences, {} steps of {}", job_.features.size(), total_steps_, sentences_a_step_);
+        while (result_.steps < total_steps_ && !stopped_) {
+            const auto order = epoch_order(result_.steps / steps_an_epoch_);
+            for (std::int64_t i = 0; i < steps_an_epoch_ && result_.steps < total_steps_ && !stopped_; ++i)
+                step(std::span(order).subspan(
+                    static_cast<std::size_t>(i * sentences_a_step_),
+                    static_cast<std::size_t>(std::min(sentences_a_step_, std::ssize(order) - i * sentences_a_step_))));
+        }
+        return finish();
+    }
+
+private:
+    // Sentences in the order of the epoch: a permutation out of the seed.
+    std::vector<std::int64_t> epoch_order(std::int64_t epoch) const {
+        std::vector<std::int64_t> order(job_.features.size());
+        std::iota(order.begin(), order.end(), 0);
+        RandomEngine engine(
+            random_key(static_cast<std::uint64_t>(options_.seed), 10, static_cast<std::uint64_t>(epoch)));
+        shuffle(std::span(order), engine);
+        return order;
+    }
+
+    void step(std::span<const std::int64_t> sentences) {
+        const auto loss = backward(sentences);
+        const double rate = schedule_.learning_rate(result_.steps);
+        const double norm = optimizer_.step(rate, options_.max_grad_norm);
+        ++result_.steps;
+        if (result_.steps == 1) result_.first_step_seconds = since(start_);
+        check_finite(loss, norm);
+        result_.loss += loss;
+        window_.loss += loss;
+        ++window_.steps;
+        report(loss);
+        if (result_.steps % options_.logging_steps == 0 || result_.steps == total_steps_) write_log(rate, norm);
+        after_step();
+    }
+
+    // The step's loss; gradients are left in the parameters.
+    double backward(std::span<const std::int64_t> sentences) {
+        std::int64_t all_tokens = 0;
+        for (const auto i : sentences) all_tokens += std::ssize(job_.features[static_cast<std::size_t>(i)].input_ids);
+        double total = 0.0;
+        const auto size = static_cast<std::size_t>(options_.per_device_train_batch_size);
+        for (std::size_t first = 0; first < sentences.size(); first += size) {
+            const auto part = sentences.subspan(first, std::min(size, sentences.size() - first));
+            const auto batch = make_batch(job_.features, part, job_.model.config.problem_type);
+            const StepShare share{static_cast<double>(part.size()) / static_cast<double>(sentences.size()),
+                                  static_cast<double>(batch.layout->rows()) / static_cast<double>(all_tokens)};
+            const auto loss = job_.loss(batch, forward_options(first / size), share);
+            loss.total.backward();
+            total += loss.total.item<double>();
+            note(loss);
+        }
+        result_.tokens += all_tokens;
+        window_.tokens += all_tokens;
+        result_.sentences += std::ssize(sentences);
+        return total;
+    }
+
+    ForwardOptions forward_options(std::size_t micro_batch) const {
+        ForwardOptions options;
+        options.training = true;
+        options.dtype = dtype_;
+        options.dropout_key =
+            random_key(static_cast<std::uint64_t>(options_.seed), 11, static_cast<std::uint64_t>(result_.steps),
+                       static_cast<std::uint64_t>(micro_batch));
+        return options;
+    }
+
+    void note(const StepLoss& loss) {
+        for (const auto& [name, value] : loss.terms)
+            if (value.defined()) window_.terms[name] += value.item<double>();
+        window_.load.resize(loss.expert_load.size());
+        for (std::size_t k = 0; k < loss.expert_load.size(); ++k)
+            window_.load[k] = window_.load[k].defined() ? window_.load[k] + loss.expert_load[k] : loss.expert_load[k];
+    }
+
+    void check_finite(double loss, double norm) const {
+        if (std::isfinite(loss) && std::isfinite(norm)) return;
+        const std::string good = saved_.empty() ? "none was saved" : saved_.back().string();
+        fail(
+            "training: step {}: the {} is {}; a smaller learning rate or --max_grad_norm may help (last good "
+            "checkpoint: {})",
+            result_.steps, std::isfinite(loss) ? "gradient's norm" : "loss", std::isfinite(loss) ? norm : loss, good);
+    }
+
+    void report(double loss) {
+        sink_.progress({"training", static_cast<double>(result_.steps), static_cast<double>(total_steps_),
+                        fmt::format("loss {:.4f}, {:.0f} tokens/s", loss,
+                                    static_cast<double>(result_.tokens) / std::max(1e-9, since(start_)))});
+    }
+
+    void write_log(double rate, double norm) {
+        nlohmann::json line{
+            {"epoch", epoch()},
+            {"loss", window_.loss / window_.steps},
+            {"learning_rate", rate},
+            {"grad_norm", norm},
+            {"tokens_per_second", static_cast<double>(window_.tokens) / std::max(1e-9, since(window_.start))}};
+        for (const auto& [name, sum] : window_.terms) line["loss_" + name] = sum / (window_.steps);
+        if (!window_.load.empty()) line["expert_load"] = load_shares();
+        log_.write("train", result_.steps, line);
+        window_ = {};
+    }
+
+    nlohmann::json load_shares() const {
+        auto layers = nlohmann::json::array();
+        for (const auto& load : window_.load) {
+            const auto share = (load.to(torch::kFloat64) / load.sum().to(torch::kFloat64)).cpu().contiguous();
+            layers.push_back(std::vector<double>(share.data_ptr<double>(), share.data_ptr<double>() + share.numel()));
+        }
+        return layers;
+    }
+
+    double epoch() const { return static_cast<double>(result_.steps) / static_cast<double>(steps_an_epoch_); }
+
+    bool is_due(const std::string& strategy, std::int64_t every) const {
+        if (strategy == "steps") return result_.steps % every == 0;
+        return strategy == "epoch" && (result_.steps % steps_an_epoch_ == 0 || result_.steps == total_steps_);
+    }
+
+    void after_step() {
+        if (job_.evaluate && is_due(options_.evaluation_strategy, options_.eval_steps.value_or(options_.logging_steps)))
+            evaluate();
+        if (job_.save && is_due(options_.save_strategy, options_.save_steps)) save();
+    }
+
+    void evaluate() {
+        const auto pause = Clock::now();
+        const auto metrics = job_.evaluate();
+        nlohmann::json line{{"epoch", epoch()}};
+        for (const auto& [name, value] : metrics) line[name] = value;
+        log_.write("eval", result_.steps, line);
+        sink_.info("step {}: {}", result_.steps, line.dump());
+        judge(metrics);
+        start_ += Clock::now() - pause;  // training's own time
+        window_.start += Clock::now() - pause;
+    }
+
+    std::string best_metric() const {
+        auto name = options_.metric_for_best_model.empty() ? job_.best_metric : options_.metric_for_best_model;
+        return name.starts_with("eval_") ? name.substr(5) : name;
+    }
+
+    void judge(const Metrics& metrics) {
+        const auto name = best_metric();
+        const auto found = std::find_if(metrics.begin(), metrics.end(), [&](const auto& m) { return m.first == name; });
+        if (found == metrics.end()) fail_usage("metric_for_best_model: '{}' is none of the task's metrics", name);
+        const bool greater = options_.greater_is_better.value_or(name != "loss" && name != "mse");
+        const bool better =
+            result_.best_step < 0 || (greater ? found->second > result_.best : found->second < result_.best);
+        if (better) {
+            result_.best = found->second;
+            result_.best_step = result_.steps;
+            worse_ = 0;
+            if (options_.load_best_model_at_end && job_.save) save_best();
+        } else if (++worse_ >= options_.early_stopping_patience && options_.early_stopping_patience > 0) {
+            sink_.info("step {}: no better {} in {} evaluations; stopping early", result_.steps, name, worse_);
+            stopped_ = true;
+        }
+    }
+
+    std::filesystem::path best_directory() const {
+        return std::filesystem::path(options_.output_dir) / "checkpoint-best";
+    }
+
+    void save_best() { job_.save(best_directory()); }
+
+    void save() {
+        const auto directory = std::filesystem::path(options_.output_dir) / fmt::format("checkpoint-{}", result_.steps);
+        job_.save(directory);
+        saved_.push_back(directory);
+        if (!options_.save_total_limit) return;
+        while (std::ssize(saved_) > *options_.save_total_limit) {
+            std::filesystem::remove_all(saved_.front());
+            saved_.erase(saved_.begin());
+        }
+    }
+
+    TrainingResult finish() {
+        if (options_.load_best_model_at_end && result_.best_step >= 0) restore_best();
+        result_.seconds = since(start_);
+        result_.epochs = epoch();
+        result_.loss /= std::max<double>(1.0, static_cast<double>(result_.steps));
+        return result_;
+    }
+
+    void restore_best() {
+        if (result_.best_step != result_.steps) {
+            auto best = load_model(load_checkpoint(best_directory()));
+            const auto from = parameters(best);
+            const auto to = parameters(job_.model);
+            torch::NoGradGuard no_grad;
+            for (std::size_t i = 0; i < to.size(); ++i) to[i].tensor->copy_(*from[i].tensor);
+        }
+        std::filesystem::remove_all(best_directory());
+    }
+
+    // Sums since the last line of the log.
+    struct Window {
+        double loss = 0.0;
+        int steps = 0;
+        std::int64_t tokens = 0;
+        std::map<std::string, double> terms;
+        std::vector<torch::Tensor> load;
+        Clock::time_point start = Clock::now();
+    };
+
+    const TrainingJob& job_;
+    const TrainOptions& options_;
+    const Sink& sink_;
+    std::int64_t sentences_a_step_, steps_an_epoch_, total_steps_;
+    Schedule schedule_;
+    AdamW optimizer_;
+    TrainingLog log_;
+    torch::ScalarType dtype_;
+    TrainingResult result_;
+    Window window_;
+    std::vector<std::filesystem::path> saved_;
+    std::int64_t worse_ = 0;
+    bool stopped_ = false;
+    Clock::time_point start_ = Clock::now();
+};
+
+}  // namespace
+
+TrainingResult train(const TrainingJob& job, const TrainOptions& options, const Sink& sink) {
+    if (job.features.empty()) fail("training: there are no examples");
+    return Run(job, options, sink).run();
+}
+
+}  // namespace moebert

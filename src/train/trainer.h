@@ -1,0 +1,60 @@
+// The training loop that fine-tuning and distillation share.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/sink.h"
+#include "tasks/features.h"
+#include "tasks/metrics.h"
+#include "train/model.h"
+#include "train/options.h"
+
+namespace moebert {
+
+// A batch's part of its optimiser step: with gradient accumulation each is weighted so that the sum is the loss of all
+// the step's sentences (tokens) at once.
+struct StepShare {
+    double sentences = 1.0;
+    double tokens = 1.0;
+};
+
+struct StepLoss {
+    torch::Tensor total;
+    std::vector<std::pair<std::string, torch::Tensor>> terms;  // logged one by one
+    std::vector<torch::Tensor> expert_load;                    // a layer: (N)
+};
+
+struct TrainingJob {
+    Model& model;
+    std::span<const Feature> features;
+    std::function<StepLoss(const Batch&, const ForwardOptions&, StepShare)> loss;
+    std::function<Metrics()> evaluate;                       // on the validation split; may be empty
+    std::function<void(const std::filesystem::path&)> save;  // the model, into a directory
+    std::string best_metric;                                 // which of evaluate's chooses, more being better
+};
+
+struct TrainingResult {
+    std::int64_t steps = 0;
+    double epochs = 0.0;
+    double loss = 0.0;  // mean over all steps
+    double seconds = 0.0;
+    double first_step_seconds = 0.0;
+    std::int64_t tokens = 0;
+    std::int64_t sentences = 0;
+    double best = 0.0;  // of best_metric, when evaluated
+    std::int64_t best_step = -1;
+};
+
+torch::ScalarType compute_dtype(const TrainOptions& options, const Sink& sink);
+
+// Trains the model in place. Throws an Error that names the step when the loss is no longer finite.
+TrainingResult train(const TrainingJob& job, const TrainOptions& options, const Sink& sink);
+
+// Refuses options that can't be, and an output folder that is not empty without overwrite_output_dir.
+void check_options(const TrainOptions& options);
+
+}  // namespace moebert
