@@ -2,8 +2,8 @@
 """Compares `moebert tokenize` with the tokenizers package, token for token, and prints the speed of both.
 
 Usage: compare_with_huggingface.py path/to/moebert [--random N] [--seed S]
-Texts: every line, cell and JSON string below MOEBERT_SHARED/data (default: ../shared beside the repository), then N lines of
-random Unicode; with the cased and the uncased vocabulary. Needs the tokenizers package. Exit code 1 when anything differs.
+Texts: every line, cell and JSON string below MOEBERT_SHARED/data (default: ../shared beside the repository), every code point,
+N lines of random Unicode, and N pairs of these texts cut to 24 tokens; with the cased and the uncased vocabulary. Needs the tokenizers package. Exit code 1 when anything differs.
 """
 
 import argparse
@@ -22,6 +22,7 @@ os.environ["RAYON_NUM_THREADS"] = "1"
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+PAIR_LENGTH = 24
 SPECIAL = ["[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"]
 
 
@@ -87,19 +88,29 @@ def reference_tokenizer(vocabulary, lower_case):
     return tokenizer
 
 
-def run_ours(program, folder, lines):
+def random_pairs(r, texts, count):
+    """Two texts, of which the first has no tab, with a tab between."""
+    return [r.choice(texts).replace("\t", " ") + "\t" + r.choice(texts) for _ in range(count)]
+
+
+def run_ours(program, folder, lines, flags):
     with tempfile.TemporaryDirectory() as scratch:
         source, target = pathlib.Path(scratch, "in"), pathlib.Path(scratch, "out")
         source.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
         start = time.perf_counter()
         with source.open("rb") as stdin, target.open("wb") as stdout:
-            command = [program, "tokenize", "--model_name_or_path", folder]
+            command = [program, "tokenize", "--model_name_or_path", folder, *flags]
             subprocess.run(command, stdin=stdin, stdout=stdout, check=True)
         seconds = time.perf_counter() - start
         return target.read_text(encoding="utf-8").split("\n")[:-1], seconds
 
 
-def run_reference(tokenizer, lines):
+def run_reference(tokenizer, lines, pairs):
+    if pairs:
+        tokenizer.enable_truncation(PAIR_LENGTH, strategy="longest_first")
+        lines = [tuple(line.split("\t", 1)) for line in lines]
+    else:
+        tokenizer.no_truncation()
     seconds, tokens = 0.0, 0
     for i in range(0, len(lines), 1000):
         start = time.perf_counter()
@@ -110,12 +121,16 @@ def run_reference(tokenizer, lines):
 
 
 def compare(program, folder, tokenizer, lines, title):
-    ours, our_seconds = run_ours(program, folder, lines)
+    pairs = title.endswith("pairs")
+    flags = ["--pairs", "--max_seq_length", str(PAIR_LENGTH)] if pairs else []
+    ours, our_seconds = run_ours(program, folder, lines, flags)
     if len(ours) != len(lines):
         sys.exit(f"{title}: {len(lines)} lines in, {len(ours)} out")
     differences, seconds, tokens = 0, 0.0, 0
-    for line, answer, (encoding, seconds, tokens) in zip(lines, ours, run_reference(tokenizer, lines)):
+    for line, answer, (encoding, seconds, tokens) in zip(lines, ours, run_reference(tokenizer, lines, pairs)):
         expected = {"input_ids": encoding.ids, "tokens": encoding.tokens, "offsets": [list(o) for o in encoding.offsets]}
+        if pairs:
+            expected["token_type_ids"] = encoding.type_ids
         if json.loads(answer) != expected:
             differences += 1
             if differences <= 5:
@@ -142,6 +157,7 @@ def main():
         "code points": list(every_code_point()),
         "random": [random_line(r) for _ in range(arguments.random)],
     }
+    inputs["pairs"] = random_pairs(r, inputs["data"] + inputs["random"], arguments.random)
     differences = 0
     for name, lower_case in (("bert-base-uncased", True), ("bert-base-cased", False)):
         vocabulary = data / "vocab" / name / "vocab.txt"
