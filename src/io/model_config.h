@@ -46,7 +46,7 @@ struct ModelConfig {
     std::vector<std::string> label_names;  // in the order of the logits; one name for regression
     std::optional<MoeConfig> moe;          // absent: a dense model
 
-    nlohmann::json extra;  // keys this project doesn't know, written back as they came
+    nlohmann::json extra = nlohmann::json::object();  // keys this project does not know, written back as they came
 
     std::int64_t num_labels() const { return static_cast<std::int64_t>(label_names.size()); }
     std::int64_t head_size() const { return hidden_size / num_attention_heads; }
