@@ -58,65 +58,56 @@ void check_before_work(const JobContext& job, const MoeOptions& options, const D
     if (distill.student_name_or_path.empty()) check_plan(student_plan(options, job.train.seed), teacher.config);
 }
 
+struct Pair {
+    Model teacher, student;
+};
+
+// The checkpoints' memory is given back.
+Pair load_pair(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
+               std::span<const Feature> features, const Checkpoint& teacher, const Sink& sink) {
+    Pair pair{load_model(teacher), {}};
+    pair.student = load_model(make_student(job, options, distill, teacher, pair.teacher, features, sink),
+                              static_cast<std::uint64_t>(job.train.seed), true);
+    return pair;
+}
+
+StepLoss distillation_step(const Pair& models, const DistillOptions& distill, const Batch& batch,
+                           ForwardOptions options, StepShare share) {
+    options.hidden_states = true;
+    auto teacher_options = options;
+    teacher_options.training = false;  // no dropout: the target is what the teacher predicts
+    const auto target = [&] {
+        torch::NoGradGuard no_grad;
+        return forward(models.teacher, batch, teacher_options);
+    }();
+    const auto output = forward(models.student, batch, options);
+    const auto loss = distillation_loss(output, target, batch, models.student.config.problem_type,
+                                        {distill.distill_weight, distill.load_balance}, share.sentences, share.tokens);
+    return {loss.total,
+            {{"task", loss.task}, {"hidden", loss.hidden}, {"prediction", loss.prediction}, {"balance", loss.balance}},
+            output.expert_load};
+}
+
 }  // namespace
 
 nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
                            const Sink& sink) {
-    const auto teacher = load_finetuned(job.model_name_or_path);
-    check_before_work(job, options, distill, teacher);
+    auto checkpoint = std::make_unique<const Checkpoint>(load_finetuned(job.model_name_or_path));
+    check_before_work(job, options, distill, *checkpoint);
     const auto tokenizer = Tokenizer::load(job.model_name_or_path);
-    const auto labels = labels_of(teacher.config);
+    const auto labels = labels_of(checkpoint->config);
     const auto training = load_features(job, Split::train, labels, tokenizer);
-    std::vector<FeatureSet> validation;
-    if (has_split(job.data, Split::validation)) validation = load_features(job, Split::validation, labels, tokenizer);
+    const Validation validation(job, labels, tokenizer, sink);
+    auto models = load_pair(job, options, distill, training.front().features, *checkpoint, sink);
+    checkpoint.reset();
+    const auto teacher_scores = validation.evaluate(models.teacher);
+    freeze_weights(models.teacher, compute_dtype(job.train, {}));
 
-    const auto teacher_model = load_model(teacher);
-    auto student =
-        load_model(make_student(job, options, distill, teacher, teacher_model, training.front().features, sink),
-                   static_cast<std::uint64_t>(job.train.seed), true);
-    const auto type = student.config.problem_type;
-    const auto metrics = task_metrics(job.data, type);
-    const EvaluationOptions evaluation{job.train.per_device_eval_batch_size, torch::kFloat32};
-    TrainingJob training_job{student, training.front().features, {}, {}, {}, metrics.best};
+    TrainingJob training_job{models.student, training.front().features, {}, {}, {}, validation.best_metric()};
     training_job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
-        auto student_options = forward_options;
-        student_options.hidden_states = true;
-        auto teacher_options = student_options;
-        teacher_options.training = false;  // no dropout: the target is what the teacher predicts
-        const auto target = [&] {
-            torch::NoGradGuard no_grad;
-            return forward(teacher_model, batch, teacher_options);
-        }();
-        const auto output = forward(student, batch, student_options);
-        const auto loss = distillation_loss(output, target, batch, type, {distill.distill_weight, distill.load_balance},
-                                            share.sentences, share.tokens);
-        return StepLoss{
-            loss.total,
-            {{"task", loss.task}, {"hidden", loss.hidden}, {"prediction", loss.prediction}, {"balance", loss.balance}},
-            output.expert_load};
+        return distillation_step(models, distill, batch, forward_options, share);
     };
-    const auto save = [&](const std::filesystem::path& directory) {
-        save_model(student, directory, job.model_name_or_path);
-    };
-    if (!validation.empty())
-        training_job.evaluate = [&] { return evaluate_all(student, validation, metrics, evaluation, sink); };
-    training_job.save = save;
-    const auto trained = train(training_job, job.train, sink);
-
-    const std::filesystem::path output = job.train.output_dir;
-    save(output);
-    auto results = training_summary(trained);
-    save_json(output / "train_results.json", results);
-    if (!validation.empty()) {
-        auto scores = with_prefix("eval_", evaluate_all(student, validation, metrics, evaluation, sink));
-        scores["eval_samples"] = count_examples(validation);
-        scores.update(with_prefix("teacher_", evaluate_all(teacher_model, validation, metrics, evaluation, sink)));
-        save_json(output / "eval_results.json", scores);
-        results.update(scores);
-    }
-    save_json(output / "all_results.json", results);
-    save_model_card(output, student.config, job, results);
-    return results;
+    return train_and_save(job, training_job, validation, with_prefix("teacher_", teacher_scores), sink);
 }
 
 }  // namespace moebert

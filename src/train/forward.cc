@@ -14,7 +14,8 @@ public:
         auto x = embed();
         keep(x);
         for (std::size_t k = 0; k < model_.layers.size(); ++k) {
-            x = feed_forward_block(k, attention_block(model_.layers[k], x));
+            const bool only_first = k + 1 == model_.layers.size() && needs_only_first_rows();
+            x = feed_forward_block(k, attention_block(model_.layers[k], x, only_first));
             keep(x);
         }
         result_.logits = head(x);
@@ -25,6 +26,17 @@ private:
     // A dropout of its own for every place in the network: `site` counts them.
     Dropout next_dropout(double p) {
         return {options_.training ? static_cast<float>(p) : 0.0F, random_key(options_.dropout_key, site_++)};
+    }
+
+    // A sentence's logits come from its first row: the last layer of a dense model then computes no other after
+    // attention.
+    bool needs_only_first_rows() const {
+        return !model_.config.moe && !options_.hidden_states &&
+               model_.config.problem_type != ProblemType::question_answering;
+    }
+
+    torch::Tensor first_rows(const torch::Tensor& x) const {
+        return x.index_select(0, batch_.layout->first_rows.to(x.device()));
     }
 
     void keep(const torch::Tensor& x) {
@@ -43,13 +55,14 @@ private:
         return options_.observer ? x.detach().requires_grad_() : x;
     }
 
-    torch::Tensor attention_block(const EncoderLayer& layer, const torch::Tensor& x) {
+    torch::Tensor attention_block(const EncoderLayer& layer, const torch::Tensor& x, bool only_first) {
         const Heads heads{model_.config.num_attention_heads, model_.config.head_size()};
         const auto qkv = linear(x, layer.qkv, options_.dtype).to(torch::kFloat32);
-        const auto context =
-            attention(qkv, batch_.layout, heads, next_dropout(model_.config.attention_probs_dropout_prob));
-        return add_norm(linear(context, layer.attention_output, options_.dtype), x, layer.attention_norm,
-                        model_.config.layer_norm_eps, next_dropout(model_.config.hidden_dropout_prob));
+        auto context = attention(qkv, batch_.layout, heads, next_dropout(model_.config.attention_probs_dropout_prob));
+        if (only_first) context = first_rows(context);
+        return add_norm(linear(context, layer.attention_output, options_.dtype), only_first ? first_rows(x) : x,
+                        layer.attention_norm, model_.config.layer_norm_eps,
+                        next_dropout(model_.config.hidden_dropout_prob));
     }
 
     torch::Tensor feed_forward_block(std::size_t k, const torch::Tensor& x) {
@@ -77,7 +90,7 @@ private:
     torch::Tensor head(const torch::Tensor& x) {
         if (model_.config.problem_type == ProblemType::question_answering)
             return linear(x, model_.head, torch::kFloat32);
-        const auto first = x.index_select(0, batch_.layout->first_rows.to(x.device()));
+        const auto first = x.size(0) == batch_.layout->sentences() ? x : first_rows(x);
         const auto pooled = at::tanh(linear(first, model_.pooler, torch::kFloat32));
         return linear(dropout(pooled, next_dropout(model_.config.hidden_dropout_prob)), model_.head, torch::kFloat32);
     }

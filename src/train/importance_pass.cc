@@ -1,5 +1,7 @@
 #include "train/importance_pass.h"
 
+#include <numeric>
+
 #include "core/error.h"
 #include "train/kernels.h"
 #include "train/losses.h"
@@ -15,8 +17,16 @@ void add_plain(const torch::Tensor& d_z, const torch::Tensor& z, const torch::Te
     scores += sums.abs().sum(0).to(scores.device());
 }
 
+// The last layer's rows, where only the first one of each sentence was computed: no other has a gradient.
+BatchLayout one_row_each(const BatchLayout& layout) {
+    std::vector<std::int64_t> starts(static_cast<std::size_t>(layout.sentences()) + 1);
+    std::iota(starts.begin(), starts.end(), 0);
+    return make_layout(std::move(starts), std::vector<std::int64_t>(static_cast<std::size_t>(layout.sentences()), 1));
+}
+
 void add(const torch::Tensor& d_z, const torch::Tensor& z, const torch::Tensor& bias, const torch::Tensor& d_a,
          const torch::Tensor& a, const BatchLayout& layout, torch::Tensor scores) {
+    if (z.size(0) != layout.rows()) return add(d_z, z, bias, d_a, a, one_row_each(layout), scores);
     if (!z.device().is_cpu()) return add_plain(d_z, z, bias, d_a, a, layout, scores);
     const auto plain = [](const torch::Tensor& t) { return t.to(torch::kFloat32).contiguous(); };
     const auto dz = plain(d_z), zf = plain(z), da = plain(d_a), af = plain(a), b = plain(bias);

@@ -1,6 +1,7 @@
 #include "train/job_common.h"
 
 #include <ATen/Parallel.h>
+#include <malloc.h>
 
 #include <chrono>
 
@@ -13,6 +14,10 @@ namespace moebert {
 void prepare_runtime(std::int64_t num_threads, const Sink& sink) {
     if (num_threads < 0) fail_usage("num_threads: {} given; expected 0 or more", num_threads);
     if (num_threads > 0) at::set_num_threads(static_cast<int>(num_threads));
+    // A step frees and takes the same large blocks again: keep them, instead of having the system clear their pages
+    // anew.
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 2147483647);
     torch::InferenceMode inference;
     constexpr std::int64_t kSize = 384;
     const auto a = torch::ones({kSize, kSize});
@@ -65,15 +70,6 @@ Checkpoint load_finetuned(const std::filesystem::path& directory) {
     return checkpoint;
 }
 
-Metrics evaluate_all(const Model& model, const std::vector<FeatureSet>& sets, const TaskMetrics& metrics,
-                     const EvaluationOptions& options, const Sink& sink) {
-    Metrics all;
-    for (std::size_t i = 0; i < sets.size(); ++i)
-        for (auto [name, value] : evaluate(model, sets[i].features, metrics.names, options, sink))
-            all.emplace_back(i == 0 ? name : name + "_mm", value);
-    return all;
-}
-
 nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics) {
     nlohmann::json out = nlohmann::json::object();
     for (const auto& [name, value] : metrics) out[prefix + name] = value;
@@ -93,18 +89,6 @@ void save_json(const std::filesystem::path& file, const nlohmann::json& value) {
 void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& source) {
     save_checkpoint(directory, model.config, model_tensors(model));
     copy_tokenizer_files(source, directory);
-}
-
-nlohmann::json training_summary(const TrainingResult& r) {
-    nlohmann::json out{{"epoch", r.epochs},
-                       {"train_steps", r.steps},
-                       {"train_loss", r.loss},
-                       {"train_runtime", r.seconds},
-                       {"train_samples_per_second", static_cast<double>(r.sentences) / r.seconds},
-                       {"train_tokens_per_second", static_cast<double>(r.tokens) / r.seconds},
-                       {"time_to_first_step", r.first_step_seconds}};
-    if (r.best_step >= 0) out.update({{"best_metric", r.best}, {"best_step", r.best_step}});
-    return out;
 }
 
 Importance measure_importance(const Model& model, std::span<const Feature> features, std::int64_t batch_size,

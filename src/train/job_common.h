@@ -20,6 +20,8 @@ struct FeatureSet {
     Labels labels;
 };
 
+std::int64_t count_examples(const std::vector<FeatureSet>& sets);
+
 // Throws a UsageError when inputs of that length have no position in the model's table.
 void check_sequence_length(const ModelConfig& config, std::int64_t max_seq_length);
 
@@ -35,13 +37,31 @@ bool has_split(const DataOptions& data, Split split);
 // A dense or MoE checkpoint whose head is there; a missing one is an Error that says to fine-tune first.
 Checkpoint load_finetuned(const std::filesystem::path& directory);
 
-// Metrics of all parts of a split; those of further parts (MNLI mismatched) end in _mm.
-Metrics evaluate_all(const Model& model, const std::vector<FeatureSet>& sets, const TaskMetrics& metrics,
-                     const EvaluationOptions& options, const Sink& sink);
+// The validation split of a training job, which may be absent; then there are no metrics.
+class Validation {
+public:
+    Validation(const JobContext& job, const Labels& labels, const Tokenizer& tokenizer, const Sink& sink);
+
+    // Metrics of all parts of the split; those of further parts (MNLI mismatched) end in _mm.
+    Metrics evaluate(const Model& model) const;
+
+    bool empty() const { return sets_.empty(); }
+    std::int64_t examples() const { return count_examples(sets_); }
+    const std::string& best_metric() const { return metrics_.best; }
+
+private:
+    std::vector<FeatureSet> sets_;
+    TaskMetrics metrics_;
+    EvaluationOptions options_;
+    const Sink& sink_;
+};
+
+// Trains (`training.evaluate` and `training.save` are set here), and leaves model, tokenizer, results and model card in
+// output_dir. `scores` are written beside the student's own. Returns what all_results.json holds.
+nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, const Validation& validation,
+                              const nlohmann::json& scores, const Sink& sink);
 
 nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics);
-std::int64_t count_examples(const std::vector<FeatureSet>& sets);
-
 void save_json(const std::filesystem::path& file, const nlohmann::json& value);
 
 // The checkpoint with tokenizer; `source` is where the tokenizer's files come from.
@@ -50,8 +70,6 @@ void save_model(Model& model, const std::filesystem::path& directory, const std:
 // README.md: what the model is, the command that made it, its scores.
 void save_model_card(const std::filesystem::path& directory, const ModelConfig& config, const JobContext& job,
                      const nlohmann::json& results);
-
-nlohmann::json training_summary(const TrainingResult& result);
 
 // Scores on all the examples of `features`, batch by batch.
 Importance measure_importance(const Model& model, std::span<const Feature> features, std::int64_t batch_size,

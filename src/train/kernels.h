@@ -7,6 +7,16 @@
 
 namespace moebert::kernels {
 
+// y = x W^T + bias. x: (T, K), weight: (N, K), bias: (N), y: (T, N).
+struct LinearShape {
+    std::int64_t rows, inputs, outputs;  // T, K, N
+};
+void linear_forward(const float* x, const float* weight, const float* bias, LinearShape shape, float* y);
+
+// Each of d_x (T, K), d_weight (N, K) and d_bias (N) may be null when it is not wanted.
+void linear_backward(const float* d_y, const float* x, const float* weight, LinearShape shape, float* d_x,
+                     float* d_weight, float* d_bias);
+
 // Inverted dropout with a counter-based generator: the mask of an element depends on `key` and its index only, so the
 // backward pass recomputes it and nothing is stored.
 struct Dropout {

@@ -142,6 +142,18 @@ Model load_model(const Checkpoint& checkpoint, std::uint64_t seed, bool requires
     return model;
 }
 
+void freeze_weights(Model& model, torch::ScalarType dtype) {
+    const auto convert = [&](Linear& layer) { layer = {layer.weight.to(dtype), layer.bias.to(dtype)}; };
+    for (auto& layer : model.layers) {
+        convert(layer.qkv);
+        convert(layer.attention_output);
+        for (auto& expert : layer.experts) {
+            convert(expert.up);
+            convert(expert.down);
+        }
+    }
+}
+
 TensorMap model_tensors(Model& model) {
     TensorMap tensors;
     for (const auto& parameter : parameters(model)) {

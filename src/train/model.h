@@ -50,6 +50,10 @@ std::vector<Parameter> parameters(Model& model);
 // Training needs gradients; inference does not.
 Model load_model(const Checkpoint& checkpoint, std::uint64_t seed = 0, bool requires_grad = false);
 
+// Converts the encoder's matrices, for inference in `dtype`, so that no pass has to. The model can no longer be trained
+// or saved.
+void freeze_weights(Model& model, torch::ScalarType dtype);
+
 // The tensors of a checkpoint, copied to host memory; hash tables included.
 TensorMap model_tensors(Model& model);
 

@@ -96,6 +96,34 @@ public:
     }
 };
 
+float* data_or_null(const torch::Tensor& tensor) { return tensor.defined() ? tensor.data_ptr<float>() : nullptr; }
+
+class LinearFunction : public torch::autograd::Function<LinearFunction> {
+public:
+    static torch::Tensor forward(AutogradContext* ctx, torch::Tensor x, const torch::Tensor& weight,
+                                 const torch::Tensor& bias) {
+        x = x.contiguous();
+        auto y = torch::empty({x.size(0), weight.size(0)}, x.options());
+        kernels::linear_forward(x.data_ptr<float>(), weight.data_ptr<float>(), bias.data_ptr<float>(),
+                                {x.size(0), x.size(1), weight.size(0)}, y.data_ptr<float>());
+        ctx->save_for_backward({x, weight});
+        return y;
+    }
+
+    static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+        const auto saved = ctx->get_saved_variables();
+        const auto &x = saved[0], &weight = saved[1];
+        const auto d_y = grads[0].contiguous();
+        auto d_x = ctx->needs_input_grad(0) ? torch::empty_like(x) : torch::Tensor();
+        auto d_weight = ctx->needs_input_grad(1) ? torch::empty_like(weight) : torch::Tensor();
+        auto d_bias = ctx->needs_input_grad(2) ? torch::empty({weight.size(0)}, weight.options()) : torch::Tensor();
+        kernels::linear_backward(d_y.data_ptr<float>(), x.data_ptr<float>(), weight.data_ptr<float>(),
+                                 {x.size(0), x.size(1), weight.size(0)}, data_or_null(d_x), data_or_null(d_weight),
+                                 data_or_null(d_bias));
+        return {d_x, d_weight, d_bias};
+    }
+};
+
 class PermuteFunction : public torch::autograd::Function<PermuteFunction> {
 public:
     static torch::Tensor forward(AutogradContext* ctx, const torch::Tensor& x, const torch::Tensor& order,
@@ -112,6 +140,8 @@ public:
 }  // namespace
 
 torch::Tensor linear(const torch::Tensor& x, const Linear& layer, torch::ScalarType dtype) {
+    if (dtype == torch::kFloat32 && x.device().is_cpu())
+        return LinearFunction::apply(x.to(dtype), layer.weight, layer.bias);
     return at::linear(x.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype));
 }
 

@@ -1,0 +1,62 @@
+// What fine-tuning and distillation do around the training loop.
+#include "train/job_common.h"
+
+namespace moebert {
+
+Validation::Validation(const JobContext& job, const Labels& labels, const Tokenizer& tokenizer, const Sink& sink)
+    : metrics_(task_metrics(job.data, labels.problem_type)),
+      options_{job.train.per_device_eval_batch_size, torch::kFloat32},
+      sink_(sink) {
+    if (has_split(job.data, Split::validation)) sets_ = load_features(job, Split::validation, labels, tokenizer);
+}
+
+Metrics Validation::evaluate(const Model& model) const {
+    Metrics all;
+    for (std::size_t i = 0; i < sets_.size(); ++i)
+        for (auto [name, value] : moebert::evaluate(model, sets_[i].features, metrics_.names, options_, sink_))
+            all.emplace_back(i == 0 ? name : name + "_mm", value);
+    return all;
+}
+
+namespace {
+
+nlohmann::json training_summary(const TrainingResult& r) {
+    nlohmann::json out{{"epoch", r.epochs},
+                       {"train_steps", r.steps},
+                       {"train_loss", r.loss},
+                       {"train_runtime", r.seconds},
+                       {"train_samples_per_second", static_cast<double>(r.sentences) / r.seconds},
+                       {"train_tokens_per_second", static_cast<double>(r.tokens) / r.seconds},
+                       {"time_to_first_step", r.first_step_seconds}};
+    if (r.best_step >= 0) out.update({{"best_metric", r.best}, {"best_step", r.best_step}});
+    return out;
+}
+
+}  // namespace
+
+nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, const Validation& validation,
+                              const nlohmann::json& scores, const Sink& sink) {
+    auto& model = training.model;
+    if (!validation.empty()) training.evaluate = [&] { return validation.evaluate(model); };
+    training.save = [&](const std::filesystem::path& directory) {
+        save_model(model, directory, job.model_name_or_path);
+    };
+    const auto trained = train(training, job.train, sink);
+
+    const std::filesystem::path output = job.train.output_dir;
+    training.save(output);
+    auto results = training_summary(trained);
+    save_json(output / "train_results.json", results);
+    if (!validation.empty()) {
+        auto evaluated = with_prefix("eval_", validation.evaluate(model));
+        evaluated["eval_samples"] = validation.examples();
+        evaluated.update(scores);
+        save_json(output / "eval_results.json", evaluated);
+        results.update(evaluated);
+    }
+    save_json(output / "all_results.json", results);
+    save_model_card(output, model.config, job, results);
+    return results;
+}
+
+}  // namespace moebert
