@@ -115,7 +115,7 @@ nlohmann::json packed_alone(const nlohmann::json& settings, const Setting& setti
     const auto& shape = settings.at("shape");
     Ours ours(setting, random_checkpoint(shape, setting.distil), random_checkpoint(shape, false));
     std::vector<Variant> variants{variant("packed", ours, batches)};
-    measure(variants, 2);
+    measure(variants, settings.value("repetitions", 2));
     const auto tokens = static_cast<double>(count_tokens(setting.features, batches));
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);

@@ -9,14 +9,23 @@ namespace moebert {
 AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions options)
     : parameters_(std::move(parameters)), options_(options), states_(parameters_.size()) {}
 
+namespace {
+
+double squared_norm(torch::Tensor grad) {
+    if (grad.is_sparse()) grad = grad._values();
+    const bool fast = grad.device().is_cpu() && grad.is_contiguous();
+    return fast ? kernels::sum_of_squares(grad.data_ptr<float>(), grad.numel()) : grad.square().sum().item<double>();
+}
+
+}  // namespace
+
 double AdamW::gradient_norm() const {
     double sum = 0.0;
     for (const auto& parameter : parameters_) {
-        const auto& grad = parameter.tensor->grad();
+        auto& grad = parameter.tensor->mutable_grad();
         if (!grad.defined()) continue;
-        sum += grad.device().is_cpu() && grad.is_contiguous()
-                   ? kernels::sum_of_squares(grad.data_ptr<float>(), grad.numel())
-                   : grad.square().sum().item<double>();
+        if (grad.is_sparse()) grad = grad.coalesce();  // tokens that occur twice: their gradients are added first
+        sum += squared_norm(grad);
     }
     return std::sqrt(sum);
 }
@@ -32,7 +41,31 @@ void step_plain(const kernels::AdamStep& s, torch::Tensor parameter, const torch
                        -s.learning_rate / s.correction1);
 }
 
+// A row's gradient is `gradient` + its place in `place`, or zero where that is -1.
+std::vector<std::int64_t> places_of_rows(const torch::Tensor& rows, std::int64_t count) {
+    std::vector<std::int64_t> places(static_cast<std::size_t>(count), -1);
+    const auto* row = rows.data_ptr<std::int64_t>();
+    for (std::int64_t i = 0; i < rows.numel(); ++i) places[static_cast<std::size_t>(row[i])] = i;
+    return places;
+}
+
 }  // namespace
+
+void AdamW::step_rows(std::size_t i, const kernels::AdamStep& step) {
+    auto& parameter = *parameters_[i].tensor;
+    auto& state = states_[i];
+    const auto& grad = parameter.grad();
+    const auto rows = grad._indices()[0].contiguous();
+    const auto values = grad._values().contiguous();
+    if (!state.touched.defined()) state.touched = torch::zeros({parameter.size(0)}, torch::kBool);
+    state.touched.index_fill_(0, rows, true);
+    const auto places = places_of_rows(rows, parameter.size(0));
+    const auto width = parameter.size(1);
+    kernels::adamw_rows(step, {parameter.size(0), width},
+                        step.weight_decay == 0.0F ? state.touched.data_ptr<bool>() : nullptr, places,
+                        values.data_ptr<float>(), parameter.data_ptr<float>(), state.mean.data_ptr<float>(),
+                        state.variance.data_ptr<float>());
+}
 
 double AdamW::step(double learning_rate, double max_grad_norm) {
     torch::NoGradGuard no_grad;
@@ -42,7 +75,6 @@ double AdamW::step(double learning_rate, double max_grad_norm) {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
         auto& parameter = *parameters_[i].tensor;
         if (!parameter.grad().defined()) continue;
-        const auto grad = parameter.grad().contiguous();
         auto& state = states_[i];
         if (!state.mean.defined()) {
             state.mean = torch::zeros_like(parameter);
@@ -57,6 +89,11 @@ double AdamW::step(double learning_rate, double max_grad_norm) {
                                   static_cast<float>(scale),
                                   static_cast<float>(1.0 - std::pow(options_.beta1, t)),
                                   static_cast<float>(1.0 - std::pow(options_.beta2, t))};
+        if (parameter.grad().is_sparse() && parameter.device().is_cpu()) {
+            step_rows(i, s);
+            continue;
+        }
+        const auto grad = (parameter.grad().is_sparse() ? parameter.grad().to_dense() : parameter.grad()).contiguous();
         if (parameter.device().is_cpu())
             kernels::adamw(s, parameter.numel(), parameter.data_ptr<float>(), grad.data_ptr<float>(),
                            state.mean.data_ptr<float>(), state.variance.data_ptr<float>());

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "train/kernels.h"
 #include "train/model.h"
 
 namespace moebert {
@@ -29,12 +30,16 @@ public:
     struct State {
         std::int64_t steps = 0;  // of this parameter, which starts when it first gets a gradient
         torch::Tensor mean, variance;
+        // Sparse gradients only: rows that ever had one, (rows) bool. The others' moments are zero, and without weight
+        // decay a step leaves them as they are, so that they are not even read.
+        torch::Tensor touched;
     };
     const std::vector<Parameter>& parameters() const { return parameters_; }
     std::vector<State>& states() { return states_; }
 
 private:
     double gradient_norm() const;
+    void step_rows(std::size_t i, const kernels::AdamStep& step);
 
     std::vector<Parameter> parameters_;
     AdamWOptions options_;

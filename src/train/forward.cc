@@ -45,8 +45,10 @@ private:
 
     torch::Tensor embed() {
         const auto& e = model_.embeddings;
+        // A batch has few of the vocabulary's tokens, so that the gradient is sparse.
         // Padding's row gets no gradient, as in other implementations; it matters in batches padded on purpose only.
-        const auto words = at::embedding(e.word, batch_.input_ids, model_.config.extra.value("pad_token_id", 0));
+        const auto words = at::embedding(e.word, batch_.input_ids, model_.config.extra.value("pad_token_id", 0),
+                                         /*scale_grad_by_freq=*/false, /*sparse=*/true);
         const auto places =
             at::embedding(e.position, batch_.position_ids) + at::embedding(e.token_type, batch_.token_type_ids);
         const auto normed = add_norm(words, places, e.norm, model_.config.layer_norm_eps, {});

@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include <chrono>
+#include <thread>
 
 #include "core/error.h"
 #include "io/file.h"
@@ -13,7 +14,9 @@ namespace moebert {
 
 void prepare_runtime(std::int64_t num_threads, const Sink& sink) {
     if (num_threads < 0) fail_usage("num_threads: {} given; expected 0 or more", num_threads);
-    if (num_threads > 0) at::set_num_threads(static_cast<int>(num_threads));
+    // libtorch's own default is one thread where it can't tell the processor's cores.
+    const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+    at::set_num_threads(static_cast<int>(num_threads > 0 ? num_threads : std::max<std::int64_t>(1, cores)));
     // A step frees and takes the same large blocks again: keep them, instead of having the system clear their pages
     // anew.
     mallopt(M_MMAP_THRESHOLD, 1 << 30);

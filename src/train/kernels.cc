@@ -54,6 +54,8 @@ struct RowDropout {
           threshold(static_cast<std::uint32_t>(static_cast<double>(dropout.p) * 4294967296.0)),
           scale(1.0F / (1.0F - dropout.p)) {}
 
+    bool is_off() const { return threshold == 0; }
+
     MOEBERT_INLINE float factor(std::int64_t i) const {
         return mix32(key ^ static_cast<std::uint32_t>(i)) < threshold ? 0.0F : scale;
     }
@@ -201,11 +203,11 @@ MOEBERT_CLONES void add_norm_row(const float* x, const float* residual, RowDropo
                                  const float* bias, std::int64_t width, float epsilon, float* y, float* normalized,
                                  float* inverse_std) {
     float sum = 0.0F;
-    for (std::int64_t i = 0; i < width; ++i) {
-        const float value = x[i] * dropout.factor(i) + residual[i];
-        normalized[i] = value;
-        sum += value;
-    }
+    if (dropout.is_off())
+        for (std::int64_t i = 0; i < width; ++i) normalized[i] = x[i] + residual[i];
+    else
+        for (std::int64_t i = 0; i < width; ++i) normalized[i] = x[i] * dropout.factor(i) + residual[i];
+    for (std::int64_t i = 0; i < width; ++i) sum += normalized[i];
     const float mean = sum / static_cast<float>(width);
     float squares = 0.0F;
     for (std::int64_t i = 0; i < width; ++i) {
@@ -329,6 +331,19 @@ void adamw(const AdamStep& step, std::int64_t count, float* parameter, const flo
 #pragma omp parallel for
     for (std::int64_t i = 0; i < count; i += kBlock)
         adamw_block(step, std::min(kBlock, count - i), parameter + i, gradient + i, mean + i, variance + i);
+}
+
+void adamw_rows(const AdamStep& step, RowsShape shape, const bool* touched, std::span<const std::int64_t> places,
+                const float* gradient, float* parameter, float* mean, float* variance) {
+    const std::vector<float> zero(static_cast<std::size_t>(shape.width), 0.0F);
+#pragma omp parallel for schedule(dynamic, 64)
+    for (std::int64_t r = 0; r < shape.rows; ++r) {
+        if (touched && !touched[r]) continue;
+        const auto place = places[static_cast<std::size_t>(r)];
+        const std::int64_t at = r * shape.width;
+        adamw_block(step, shape.width, parameter + at, place < 0 ? zero.data() : gradient + place * shape.width,
+                    mean + at, variance + at);
+    }
 }
 
 MOEBERT_CLONES static float sum_of_squares_block(const float* values, std::int64_t n) {

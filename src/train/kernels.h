@@ -73,6 +73,14 @@ struct AdamStep {
 void adamw(const AdamStep& step, std::int64_t count, float* parameter, const float* gradient, float* mean,
            float* variance);
 
+// The same where only some of the rows have a gradient: row r's is gradient + places[r] * width, or zero where
+// places[r] is -1. Rows that are not `touched` are left alone; null: none is.
+struct RowsShape {
+    std::int64_t rows, width;
+};
+void adamw_rows(const AdamStep& step, RowsShape shape, const bool* touched, std::span<const std::int64_t> places,
+                const float* gradient, float* parameter, float* mean, float* variance);
+
 double sum_of_squares(const float* values, std::int64_t count);
 
 // Adds |sum over the sentence's rows of d_z * (z - bias) + d_a * a| to scores, for every sentence and neuron.

@@ -202,7 +202,8 @@ std::string scale_partner(const std::string& gradient) {
 void compare_gradients(Report& report, Model& student, const Tensors& expected, double bound, const std::string& kind) {
     std::size_t compared = 0;
     for (const auto& parameter : parameters(student)) {
-        const auto& grad = parameter.tensor->grad();
+        auto grad = parameter.tensor->grad();
+        if (grad.defined() && grad.is_sparse()) grad = grad.to_dense();
         const auto parts = (grad.defined() ? grad : torch::zeros_like(*parameter.tensor))
                                .chunk(static_cast<std::int64_t>(parameter.names.size()), 0);
         for (std::size_t i = 0; i < parts.size(); ++i) {
