@@ -52,14 +52,12 @@ private:
         const auto places =
             at::embedding(e.position, batch_.position_ids) + at::embedding(e.token_type, batch_.token_type_ids);
         const auto normed = add_norm(words, places, e.norm, model_.config.layer_norm_eps, {});
-        const auto x = dropout(normed, next_dropout(model_.config.hidden_dropout_prob));
-        // An observer wants gradients of activations; they start here where no weight needs one.
-        return options_.observer ? x.detach().requires_grad_() : x;
+        return dropout(normed, next_dropout(model_.config.hidden_dropout_prob));
     }
 
     torch::Tensor attention_block(const EncoderLayer& layer, const torch::Tensor& x, bool only_first) {
         const Heads heads{model_.config.num_attention_heads, model_.config.head_size()};
-        const auto qkv = linear(x, layer.qkv, options_.dtype).to(torch::kFloat32);
+        const auto qkv = linear(x, layer.qkv, options_.dtype);
         auto context = attention(qkv, batch_.layout, heads, next_dropout(model_.config.attention_probs_dropout_prob));
         if (only_first) context = first_rows(context);
         return add_norm(linear(context, layer.attention_output, options_.dtype), only_first ? first_rows(x) : x,

@@ -1,14 +1,12 @@
 #include "train/kernels.h"
 
 #include <cblas.h>
-#include <dnnl.h>
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <vector>
 
-#include "core/error.h"
 #include "core/random.h"
 
 // Each kernel is compiled for several instruction sets; the loader picks the best one the CPU has.
@@ -389,33 +387,8 @@ void accumulate_importance(const float* d_z, const float* z, const float* bias, 
     }
 }
 
-namespace {
-
-// oneDNN's product is a few per cent faster than OpenBLAS's at these sizes; for attention's small ones it is the other
-// way round.
-void multiply_large(char ta, char tb, std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
-                    const float* b, std::int64_t ldb, float beta, float* c) {
-    if (dnnl_sgemm(ta, tb, m, n, k, 1.0F, a, lda, b, ldb, beta, c, n) != dnnl_success)
-        fail("matrix product of {} x {} x {} failed", m, n, k);
-}
-
-}  // namespace
-
-void linear_forward(const float* x, const float* weight, const float* bias, LinearShape shape, float* y) {
-    const auto [rows, inputs, outputs] = shape;
-#pragma omp parallel for
-    for (std::int64_t r = 0; r < rows; ++r) std::copy_n(bias, outputs, y + r * outputs);
-    multiply_large('N', 'T', rows, outputs, inputs, x, inputs, weight, inputs, 1.0F, y);
-}
-
-void linear_backward(const float* d_y, const float* x, const float* weight, LinearShape shape, float* d_x,
-                     float* d_weight, float* d_bias) {
-    const auto [rows, inputs, outputs] = shape;
-    if (d_x) multiply_large('N', 'N', rows, inputs, outputs, d_y, outputs, weight, inputs, 0.0F, d_x);
-    if (d_weight) multiply_large('T', 'N', outputs, inputs, rows, d_y, outputs, x, inputs, 0.0F, d_weight);
-    if (d_bias)
-        sum_rows(rows, outputs, d_bias,
-                 [&, n = outputs](std::int64_t r, float* sums) { add_to(sums, d_y + r * n, n); });
+void column_sums(const float* x, std::int64_t rows, std::int64_t width, float* out) {
+    sum_rows(rows, width, out, [&](std::int64_t r, float* sums) { add_to(sums, x + r * width, width); });
 }
 
 }  // namespace moebert::kernels

@@ -7,16 +7,6 @@
 
 namespace moebert::kernels {
 
-// y = x W^T + bias. x: (T, K), weight: (N, K), bias: (N), y: (T, N).
-struct LinearShape {
-    std::int64_t rows, inputs, outputs;  // T, K, N
-};
-void linear_forward(const float* x, const float* weight, const float* bias, LinearShape shape, float* y);
-
-// Each of d_x (T, K), d_weight (N, K) and d_bias (N) may be null when it is not wanted.
-void linear_backward(const float* d_y, const float* x, const float* weight, LinearShape shape, float* d_x,
-                     float* d_weight, float* d_bias);
-
 // Inverted dropout with a counter-based generator: the mask of an element depends on `key` and its index only, so the
 // backward pass recomputes it and nothing is stored.
 struct Dropout {
@@ -59,6 +49,9 @@ void add_norm_forward(const float* x, const float* residual, Dropout dropout, co
 // d_x, d_residual: (rows, width), either may be null; d_weight, d_bias: (width), both null when not wanted.
 void add_norm_backward(const float* d_y, const float* normalized, const float* inverse_std, const float* weight,
                        Dropout dropout, NormShape shape, float* d_x, float* d_residual, float* d_weight, float* d_bias);
+
+// out[i] = sum over rows of x[r, i]; x: (rows, width).
+void column_sums(const float* x, std::int64_t rows, std::int64_t width, float* out);
 
 // mask[i] is 0 with probability p, else 1 / (1 - p).
 void dropout_mask(Dropout dropout, std::int64_t count, float* mask);

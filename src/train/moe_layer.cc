@@ -6,7 +6,9 @@ namespace moebert {
 
 torch::Tensor feed_forward(const FeedForward& layer, const torch::Tensor& x, const FeedForwardSetting& setting,
                            const ActivationObserver& observer) {
-    const auto z = linear(x, layer.up, setting.dtype);
+    auto z = linear(x, layer.up, setting.dtype, setting.dtype);
+    // An observer wants gradients of activations: where no weight needs one, they start at the first layer's.
+    if (observer && !z.requires_grad()) z = z.detach().requires_grad_();
     const auto a = activation(z, setting.hidden_act);
     if (observer) observer(z, a);
     return add_norm(linear(a, layer.down, setting.dtype), x, layer.norm, setting.epsilon, setting.dropout);

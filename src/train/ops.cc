@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "train/matmul.h"
 
 namespace moebert {
 
@@ -96,31 +97,54 @@ public:
     }
 };
 
-float* data_or_null(const torch::Tensor& tensor) { return tensor.defined() ? tensor.data_ptr<float>() : nullptr; }
+Precision precision_of(const torch::Tensor& tensor) {
+    return tensor.scalar_type() == torch::kBFloat16 ? Precision::bf16 : Precision::f32;
+}
+
+Matrix as_matrix(const torch::Tensor& tensor, bool transposed = false) {
+    return {tensor.data_ptr(), precision_of(tensor), transposed};
+}
+
+struct LinearSetting {
+    torch::ScalarType operands, result;
+};
 
 class LinearFunction : public torch::autograd::Function<LinearFunction> {
 public:
-    static torch::Tensor forward(AutogradContext* ctx, torch::Tensor x, const torch::Tensor& weight,
-                                 const torch::Tensor& bias) {
-        x = x.contiguous();
-        auto y = torch::empty({x.size(0), weight.size(0)}, x.options());
-        kernels::linear_forward(x.data_ptr<float>(), weight.data_ptr<float>(), bias.data_ptr<float>(),
-                                {x.size(0), x.size(1), weight.size(0)}, y.data_ptr<float>());
-        ctx->save_for_backward({x, weight});
+    static torch::Tensor forward(AutogradContext* ctx, const torch::Tensor& input, const torch::Tensor& weight,
+                                 const torch::Tensor& bias, const LinearSetting& setting) {
+        const auto x = input.to(setting.operands).contiguous(), w = weight.to(setting.operands);
+        auto y = torch::empty({x.size(0), w.size(0)}, x.options().dtype(setting.result));
+        const auto b = bias.to(torch::kFloat32);
+        matmul(as_matrix(x), as_matrix(w, true), b.data_ptr<float>(), {x.size(0), w.size(0), x.size(1)}, y.data_ptr(),
+               precision_of(y));
+        ctx->save_for_backward({x, w});
+        ctx->saved_data["input"] = static_cast<std::int64_t>(input.scalar_type());
         return y;
     }
 
     static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
         const auto saved = ctx->get_saved_variables();
-        const auto &x = saved[0], &weight = saved[1];
-        const auto d_y = grads[0].contiguous();
-        auto d_x = ctx->needs_input_grad(0) ? torch::empty_like(x) : torch::Tensor();
-        auto d_weight = ctx->needs_input_grad(1) ? torch::empty_like(weight) : torch::Tensor();
-        auto d_bias = ctx->needs_input_grad(2) ? torch::empty({weight.size(0)}, weight.options()) : torch::Tensor();
-        kernels::linear_backward(d_y.data_ptr<float>(), x.data_ptr<float>(), weight.data_ptr<float>(),
-                                 {x.size(0), x.size(1), weight.size(0)}, data_or_null(d_x), data_or_null(d_weight),
-                                 data_or_null(d_bias));
-        return {d_x, d_weight, d_bias};
+        const auto &x = saved[0], &w = saved[1];
+        const auto rows = x.size(0), inputs = x.size(1), outputs = w.size(0);
+        const auto d_y = grads[0].to(x.scalar_type()).contiguous();
+        torch::Tensor d_x, d_w, d_b;
+        if (ctx->needs_input_grad(0)) {
+            const auto type = static_cast<torch::ScalarType>(ctx->saved_data["input"].toInt());
+            d_x = torch::empty(x.sizes(), x.options().dtype(type));
+            matmul(as_matrix(d_y), as_matrix(w), nullptr, {rows, inputs, outputs}, d_x.data_ptr(), precision_of(d_x));
+        }
+        if (ctx->needs_input_grad(1)) {
+            d_w = torch::empty(w.sizes(), w.options().dtype(torch::kFloat32));
+            matmul(as_matrix(d_y, true), as_matrix(x), nullptr, {outputs, inputs, rows}, d_w.data_ptr(),
+                   Precision::f32);
+        }
+        if (ctx->needs_input_grad(2)) {
+            d_b = torch::empty({outputs}, w.options().dtype(torch::kFloat32));
+            const auto plain = grads[0].to(torch::kFloat32).contiguous();
+            kernels::column_sums(plain.data_ptr<float>(), rows, outputs, d_b.data_ptr<float>());
+        }
+        return {d_x, d_w, d_b, torch::Tensor()};
     }
 };
 
@@ -139,10 +163,9 @@ public:
 
 }  // namespace
 
-torch::Tensor linear(const torch::Tensor& x, const Linear& layer, torch::ScalarType dtype) {
-    if (dtype == torch::kFloat32 && x.device().is_cpu())
-        return LinearFunction::apply(x.to(dtype), layer.weight, layer.bias);
-    return at::linear(x.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype));
+torch::Tensor linear(const torch::Tensor& x, const Linear& layer, torch::ScalarType dtype, torch::ScalarType result) {
+    if (x.device().is_cpu()) return LinearFunction::apply(x, layer.weight, layer.bias, LinearSetting{dtype, result});
+    return at::linear(x.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype)).to(result);
 }
 
 torch::Tensor attention(const torch::Tensor& qkv, const std::shared_ptr<const BatchLayout>& layout, Heads heads,

@@ -22,8 +22,10 @@ struct LayerNorm {
     torch::Tensor weight, bias;  // (H)
 };
 
-// x W^T + b with operands in `dtype` (float32 or bfloat16); the result is of that type.
-torch::Tensor linear(const torch::Tensor& x, const Linear& layer, torch::ScalarType dtype);
+// x W^T + b with operands in `dtype` (float32 or bfloat16) and the result in `result`. Gradients of weight and bias are
+// float32.
+torch::Tensor linear(const torch::Tensor& x, const Linear& layer, torch::ScalarType dtype,
+                     torch::ScalarType result = torch::kFloat32);
 
 // qkv: (T, 3H) float32 -> context (T, H).
 torch::Tensor attention(const torch::Tensor& qkv, const std::shared_ptr<const BatchLayout>& layout, Heads heads,

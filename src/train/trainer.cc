@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "train/adamw.h"
+#include "train/matmul.h"
 #include "train/schedule.h"
 #include "train/training_log.h"
 
@@ -20,7 +21,10 @@ namespace moebert {
 torch::ScalarType compute_dtype(const TrainOptions& options, const Sink& sink) {
     if (options.fp16 && !options.bf16)
         sink.warning("fp16: on a CPU matrix products are done in bfloat16, as with --bf16; no loss scaling is needed");
-    return options.bf16 || options.fp16 ? torch::kBFloat16 : torch::kFloat32;
+    if (!options.bf16 && !options.fp16) return torch::kFloat32;
+    if (has_bf16_matmul()) return torch::kBFloat16;
+    sink.warning("bf16: this processor has no bfloat16 matrix products; float32 is used");
+    return torch::kFloat32;
 }
 
 namespace {
