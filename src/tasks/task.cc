@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <cctype>
-#include <numeric>
 
 #include "core/error.h"
+#include "core/nearest.h"
 
 namespace moebert {
 namespace {
@@ -80,28 +80,11 @@ std::string plain(std::string_view name) {
     return kept;
 }
 
-// Levenshtein's: how many insertions, deletions and replacements make b of a.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), 0);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i + 1);
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-        }
-    }
-    return row.back();
-}
-
 [[noreturn]] void fail_unknown_task(std::string_view name) {
-    const auto distance = [wanted = plain(name)](const TaskInfo& task) { return edit_distance(wanted, task.name); };
-    const auto nearest = std::ranges::min_element(glue_tasks(), {}, distance);
     Names names;
     for (const TaskInfo& task : glue_tasks()) names.push_back(task.name);
     fail_usage("unknown task \"{}\", expected one of {}; the nearest is {}", name, fmt::join(names, ", "),
-               nearest->name);
+               nearest_name(plain(name), names));
 }
 
 bool are_placeholders(const Names& names) {

@@ -1,0 +1,35 @@
+#include "core/nearest.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace moebert {
+namespace {
+
+TEST(EditDistance, CountsInsertionsDeletionsAndReplacements) {
+    EXPECT_EQ(edit_distance("", ""), 0U);
+    EXPECT_EQ(edit_distance("", "abc"), 3U);
+    EXPECT_EQ(edit_distance("abc", ""), 3U);
+    EXPECT_EQ(edit_distance("abc", "abc"), 0U);
+    EXPECT_EQ(edit_distance("abc", "abd"), 1U);
+    EXPECT_EQ(edit_distance("abc", "bc"), 1U);
+    EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
+    EXPECT_EQ(edit_distance("sitting", "kitten"), 3U);
+}
+
+TEST(NearestName, IsTheOneThatWasProbablyMeant) {
+    const std::vector<std::string> names{"learning_rate", "logging_steps", "eval_steps"};
+    EXPECT_EQ(nearest_name("learnin_rate", names), "learning_rate");
+    EXPECT_EQ(nearest_name("evalsteps", names), "eval_steps");
+}
+
+TEST(NearestName, IsTheFirstOfEquallyNearOnes) {
+    const std::vector<std::string> names{"mnli", "qnli", "wnli"};
+    EXPECT_EQ(nearest_name("xnli", names), "mnli");
+}
+
+TEST(NearestName, IsEmptyWhenThereAreNone) { EXPECT_EQ(nearest_name("a", {}), ""); }
+
+}  // namespace
+}  // namespace moebert
