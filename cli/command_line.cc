@@ -1,39 +1,21 @@
 #include "command_line.h"
 
 #include <algorithm>
-#include <fstream>
-#include <numeric>
+#include <sstream>
 
+#include "core/nearest.h"
 #include "io/file.h"
 
 namespace moebert::cli {
 namespace {
 
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const auto above = row[j];
-            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-            diagonal = above;
-        }
-    }
-    return row.back();
-}
-
 std::string nearest_option(const CLI::App& app, const std::string& name) {
-    std::string best;
-    std::size_t distance = SIZE_MAX;
-    for (const auto* option : app.get_options())
-        for (const auto& known : option->get_lnames())
-            if (const auto d = edit_distance(name, known); d < distance) {
-                best = known;
-                distance = d;
-            }
-    return best;
+    std::vector<std::string> known;
+    for (const auto* option : app.get_options()) {
+        const auto& names = option->get_lnames();
+        known.insert(known.end(), names.begin(), names.end());
+    }
+    return nearest_name(name, known);
 }
 
 void check_known(const CLI::App& app, const std::string& name, const std::string& where) {
@@ -78,20 +60,28 @@ std::vector<std::string> read_json_config(const std::string& file) try {
     throw InputError(file, "", error.what());
 }
 
-std::vector<std::string> read_toml_config(const std::string& file) {
-    std::ifstream in(file);
-    if (!in) throw InputError(file, "", "can't be read");
+// A TOML recipe's [sections] are headings only.
+std::vector<std::string> read_toml_config(const std::string& file) try {
+    std::istringstream in(read_text(file));
     std::vector<std::string> arguments;
-    for (const auto& item : CLI::ConfigTOML().from_config(in))
-        if (!item.inputs.empty()) arguments.push_back("--" + item.name + "=" + item.inputs.front());
+    for (const auto& item : CLI::ConfigTOML().from_config(in)) {
+        if (item.name == "++" || item.name == "--") continue;  // where a section begins and ends
+        if (item.inputs.size() != 1)
+            throw InputError(file, item.name, fmt::format("expected one value, found {}", item.inputs.size()));
+        arguments.push_back("--" + item.name + "=" + item.inputs.front());
+    }
     return arguments;
+} catch (const CLI::Error& error) {
+    throw InputError(file, "", error.what());
 }
 
 std::vector<std::string> read_config(const CLI::App& app, const std::string& file) {
     auto arguments = file.ends_with(".json") ? read_json_config(file) : read_toml_config(file);
     for (auto& argument : arguments) {
         argument = with_underscores(argument);
-        check_known(app, argument.substr(2, argument.find('=') - 2), file + ": ");
+        const auto name = argument.substr(2, argument.find('=') - 2);
+        if (name == "config") throw InputError(file, name, "a recipe can't name another one");
+        check_known(app, name, file + ": ");
     }
     return arguments;
 }
