@@ -8,7 +8,7 @@ namespace moebert {
 void check_plan(const StudentPlan& plan, const ModelConfig& dense) {
     if (dense.moe) fail_usage("the model is a mixture of experts already; a dense one is needed");
     check_split({plan.moe.num_experts, plan.moe.expert_size, plan.moe.shared_size, dense.intermediate_size});
-    if (plan.moe.expert_dropout < 0 || plan.moe.expert_dropout >= 1)
+    if (!(plan.moe.expert_dropout >= 0 && plan.moe.expert_dropout < 1))  // NaN neither
         fail_usage("expert_dropout: {} given; expected 0 or more, below 1", plan.moe.expert_dropout);
     if (plan.moe.route_method == RouteMethod::hash_balance && plan.hash_list.empty())
         fail_usage("route_method hash-balance: --hash_list is needed; `moebert hash-balance` makes one");

@@ -53,8 +53,9 @@ void check_before_work(const JobContext& job, const MoeOptions& options, const D
     check_options(job.train);
     check_sequence_length(teacher.config, job.data.max_seq_length);
     if (teacher.config.moe) fail("{}: is a mixture of experts; the teacher must be dense", job.model_name_or_path);
-    if (distill.distill_weight < 0) fail_usage("distill_weight: {} given; expected 0 or more", distill.distill_weight);
-    if (distill.load_balance < 0) fail_usage("load_balance: {} given; expected 0 or more", distill.load_balance);
+    if (!(distill.distill_weight >= 0))
+        fail_usage("distill_weight: {} given; expected 0 or more", distill.distill_weight);
+    if (!(distill.load_balance >= 0)) fail_usage("load_balance: {} given; expected 0 or more", distill.load_balance);
     if (distill.student_name_or_path.empty()) check_plan(student_plan(options, job.train.seed), teacher.config);
 }
 
