@@ -28,10 +28,10 @@ std::filesystem::path output_path(const HashBalanceOptions& o) {
     return path;
 }
 
-std::vector<std::int64_t> token_counts(const HashBalanceOptions& o, const Tokenizer& tokenizer,
-                                       std::int64_t vocab_size) {
+std::vector<std::int64_t> token_counts(const HashBalanceOptions& o, const Tokenizer& tokenizer, std::int64_t vocab_size,
+                                       const Sink& sink) {
     std::vector<std::int64_t> counts(static_cast<std::size_t>(vocab_size), 0);
-    for (const auto& dataset : load_datasets(o.data, parse_split(o.split), std::nullopt)) {
+    for (const auto& dataset : load_datasets(o.data, parse_split(o.split), std::nullopt, sink)) {
         const auto features = make_features(dataset, tokenizer, static_cast<std::size_t>(o.data.max_seq_length));
         const auto more = count_tokens(features, vocab_size);
         std::transform(counts.begin(), counts.end(), more.begin(), counts.begin(), std::plus<>());
@@ -39,14 +39,15 @@ std::vector<std::int64_t> token_counts(const HashBalanceOptions& o, const Tokeni
     return counts;
 }
 
-void run(const HashBalanceOptions& o) {
+void run(const HashBalanceOptions& o, const Sink& sink) {
     if (o.num_experts < 1) fail_usage("num_experts: {} given; at least 1 is needed", o.num_experts);
+    if (o.data.max_seq_length < 3) fail_usage("max_seq_length: {} given; at least 3 are needed", o.data.max_seq_length);
     const auto path = output_path(o);
     const auto tokenizer = Tokenizer::load(o.model_name_or_path);
     const auto config = std::filesystem::path(o.model_name_or_path) / "config.json";
     const auto vocab_size = std::filesystem::exists(config) ? read_model_config(config).vocab_size
                                                             : static_cast<std::int64_t>(tokenizer.vocab_size());
-    const auto counts = token_counts(o, tokenizer, vocab_size);
+    const auto counts = token_counts(o, tokenizer, vocab_size, sink);
     const auto table = balanced_hash_table(counts, o.num_experts, static_cast<std::uint64_t>(o.seed));
     std::vector<std::int64_t> load(static_cast<std::size_t>(o.num_experts), 0);
     for (std::size_t token = 0; token < table.size(); ++token)
@@ -62,7 +63,7 @@ void run(const HashBalanceOptions& o) {
 
 }  // namespace
 
-void add_hash_balance(CLI::App& app, const Session&) {
+void add_hash_balance(CLI::App& app, const Session& session) {
     auto* command = app.add_subcommand("hash-balance",
                                        "Make a token-to-expert table that gives experts equal shares of a data set");
     auto o = std::make_shared<HashBalanceOptions>();
@@ -76,7 +77,7 @@ void add_hash_balance(CLI::App& app, const Session&) {
     command->add_option("--output_dir", o->output_dir, "folder for hash_list.pkl");
     command->add_option("--output_file", o->output_file, "where the list goes, instead of output_dir");
     command->add_flag("--overwrite_output_dir", o->overwrite_output_dir, "write over a list that is there already");
-    command->callback([o] { run(*o); });
+    command->callback([o, &session] { run(*o, session.sink); });
 }
 
 }  // namespace moebert::cli

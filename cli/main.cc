@@ -1,11 +1,13 @@
 // moebert: one program, a subcommand for each step from a fine-tuned BERT to a served mixture of experts.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 #include <new>
 
 #include "command_line.h"
 #include "commands.h"
+#include "core/nearest.h"
 #include "terminal.h"
 
 namespace {
@@ -40,13 +42,23 @@ void add_commands(CLI::App& app, const Session& session) {
         command->add_option("--config", "options from a file, JSON or TOML; the command line overrides it")->group("");
 }
 
+void check_command(const CLI::App& app, const std::string& name) {
+    std::vector<std::string> names;
+    for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(command->get_name());
+    if (std::find(names.begin(), names.end(), name) == names.end())
+        fail_usage("{}: no such subcommand; the nearest is {}", name, nearest_name(name, names));
+}
+
 void run(const std::vector<std::string>& arguments) {
     CLI::App app("Turns a fine-tuned BERT into a distilled mixture of experts.", "moebert");
     app.require_subcommand(1);
     app.set_version_flag("--version", MOEBERT_VERSION);
     app.failure_message(CLI::FailureMessage::simple);
+    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // the command line after a recipe
     const Session session{terminal_sink(), command_text(arguments)};
     add_commands(app, session);
+    if (!arguments.empty() && !arguments.front().starts_with('-')) check_command(app, arguments.front());
     auto prepared = arguments;
     for (const auto* command : app.get_subcommands(
              [&](const CLI::App* c) { return !arguments.empty() && c->get_name() == arguments.front(); })) {

@@ -15,7 +15,9 @@ void add_merge_importance(CLI::App& app, const Session&) {
         bool overwrite = false;
     };
     auto options = std::make_shared<Options>();
-    command->add_option("files", options->files, "the processes' files, .safetensors or .pkl")->required();
+    command->add_option("files", options->files, "the processes' files, .safetensors or .pkl")
+        ->required()
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     command->add_option("--output_file", options->output_file, "where the sums go, .safetensors or .pkl")->required();
     command->add_flag("--overwrite_output_dir", options->overwrite, "write over a file that is there already");
     command->callback([options] {

@@ -31,21 +31,22 @@ void drop_labels(Dataset& dataset) {
     for (auto& example : dataset.examples) example.label.reset();
 }
 
-std::vector<Dataset> read_inputs(const PredictCommand& o) {
+std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
     if (o.data.test_file.empty() && o.data.task_name.empty()) return {read_lines(std::cin)};
     if (o.data.test_file.ends_with(".txt")) {
         std::ifstream in(o.data.test_file);
         if (!in) throw InputError(o.data.test_file, "", "can't be read");
         return {read_lines(in, o.data.test_file)};
     }
-    return load_datasets(o.data, o.data.test_file.empty() ? parse_split(o.evaluate.split) : Split::test, std::nullopt);
+    return load_datasets(o.data, o.data.test_file.empty() ? parse_split(o.evaluate.split) : Split::test, std::nullopt,
+                         sink);
 }
 
 void run(const PredictCommand& o, const Session& session) {
     const auto format = parse_prediction_format(o.output_format);
     prepare_runtime(o.num_threads, session.sink);
     PredictionResult all;
-    for (auto& dataset : read_inputs(o)) {
+    for (auto& dataset : read_inputs(o, session.sink)) {
         drop_labels(dataset);
         auto part = run_predict(o.model_name_or_path, dataset, o.data.max_seq_length, o.evaluate, session.sink);
         all.labels = part.labels;

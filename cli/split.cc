@@ -28,10 +28,7 @@ void run(const SplitOptions& o, const Session& session) {
     if (plan.split_method != SplitMethod::random) {
         if (o.moe.importance_file.empty())
             fail_usage("--importance_file is needed (made by `moebert importance`), or --split_method random");
-        scores = load_importance(o.moe.importance_file);
-        if (!scores->source.model_digest.empty() && scores->source.model_digest != checkpoint_digest(dense))
-            session.sink.warning("{}: the scores are of another model than {}", o.moe.importance_file,
-                                 o.model_name_or_path);
+        scores = load_scores(o.moe.importance_file, dense, session.sink);
     }
     const auto student = build_student(dense, plan, scores ? &*scores : nullptr);
     save_checkpoint(o.output_dir, student.config, student.tensors);

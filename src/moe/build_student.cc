@@ -14,6 +14,18 @@ void check_plan(const StudentPlan& plan, const ModelConfig& dense) {
         fail_usage("route_method hash-balance: --hash_list is needed; `moebert hash-balance` makes one");
 }
 
+Importance load_scores(const std::filesystem::path& file, const Checkpoint& dense, const Sink& sink) {
+    auto scores = load_importance(file);
+    const auto& c = dense.config;
+    if (scores.layers() != c.num_hidden_layers || scores.neurons() != c.intermediate_size)
+        throw InputError(file, "",
+                         fmt::format("scores of {} layers of {} neurons; the model has {} layers of {}",
+                                     scores.layers(), scores.neurons(), c.num_hidden_layers, c.intermediate_size));
+    if (!scores.source.model_digest.empty() && scores.source.model_digest != checkpoint_digest(dense))
+        sink.warning("{}: the scores are of another model than {}", file.string(), dense.directory.string());
+    return scores;
+}
+
 Checkpoint build_student(const Checkpoint& dense, const StudentPlan& plan, const Importance* scores) {
     check_plan(plan, dense.config);
     const auto& c = dense.config;

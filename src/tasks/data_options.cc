@@ -50,9 +50,12 @@ void cut(Dataset& dataset, std::optional<std::int64_t> limit) {
 
 }  // namespace
 
-std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels) {
+std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels,
+                                   const Sink& sink) {
     auto datasets = read_split(options, split, labels);
     for (auto& dataset : datasets) {
+        if (dataset.skipped_rows > 0)
+            sink.warning("{}: {} rows with too few columns are left out", dataset.file.string(), dataset.skipped_rows);
         cut(dataset, limit_of(options, split));
         if (labels && dataset.is_labelled()) match_labels(dataset, *labels);
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/options.h"
+#include "core/sink.h"
 #include "tasks/reader.h"
 
 namespace moebert {
@@ -33,8 +34,9 @@ void describe(Visitor& visit, DataOptions& o) {
 
 // The datasets of a split: one, or for MNLI's validation and test two. The split's own file is taken when given, else
 // the task's official file. `labels` are the names that a file's labels must be among; without them they come from the
-// file or task.
-std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels);
+// file or task. Rows that a reader left out are a warning.
+std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels,
+                                   const Sink& sink);
 
 // The metrics to report, the one that chooses between checkpoints first in `best`.
 struct TaskMetrics {

@@ -9,14 +9,7 @@ namespace {
 
 Importance scores_for(const JobContext& job, const MoeOptions& options, const Checkpoint& teacher, const Model& model,
                       std::span<const Feature> features, const Sink& sink) {
-    if (!options.importance_file.empty()) {
-        auto scores = load_importance(options.importance_file);
-        const auto& digest = scores.source.model_digest;
-        if (!digest.empty() && digest != checkpoint_digest(teacher))
-            sink.warning("{}: the scores are of another model than {}", options.importance_file,
-                         job.model_name_or_path);
-        return scores;
-    }
+    if (!options.importance_file.empty()) return load_scores(options.importance_file, teacher, sink);
     sink.info("no --importance_file: scoring the teacher's neurons on the training examples first");
     ImportanceSource source;
     source.model_digest = checkpoint_digest(teacher);
@@ -37,9 +30,13 @@ Checkpoint make_student(const JobContext& job, const MoeOptions& options, const 
         if (!student.config.moe) fail("{}: is no mixture of experts", distill.student_name_or_path);
         if (labels_of(student.config) != labels_of(teacher.config) ||
             student.config.hidden_size != teacher.config.hidden_size ||
-            student.config.num_hidden_layers != teacher.config.num_hidden_layers)
-            fail("{}: was not made from {}: labels, hidden_size or num_hidden_layers differ",
-                 distill.student_name_or_path, job.model_name_or_path);
+            student.config.num_hidden_layers != teacher.config.num_hidden_layers ||
+            student.config.vocab_size != teacher.config.vocab_size ||
+            student.config.max_position_embeddings != teacher.config.max_position_embeddings)
+            fail(
+                "{}: was not made from {}: labels, hidden_size, num_hidden_layers, vocab_size or "
+                "max_position_embeddings differ",
+                distill.student_name_or_path, job.model_name_or_path);
         return student;
     }
     const auto plan = student_plan(options, job.train.seed);
@@ -95,9 +92,9 @@ nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, con
                            const Sink& sink) {
     auto checkpoint = std::make_unique<const Checkpoint>(load_finetuned(job.model_name_or_path));
     check_before_work(job, options, distill, *checkpoint);
-    const auto tokenizer = Tokenizer::load(job.model_name_or_path);
+    const auto tokenizer = load_tokenizer(job.model_name_or_path, checkpoint->config);
     const auto labels = labels_of(checkpoint->config);
-    const auto training = load_features(job, Split::train, labels, tokenizer);
+    const auto training = load_features(job, Split::train, labels, tokenizer, sink);
     const Validation validation(job, labels, tokenizer, sink);
     auto models = load_pair(job, options, distill, training.front().features, *checkpoint, sink);
     checkpoint.reset();

@@ -16,8 +16,8 @@ nlohmann::json run_evaluate(const JobContext& job, const EvaluateOptions& option
     const auto evaluation = evaluation_options(options);
     const auto checkpoint = load_finetuned(job.model_name_or_path);
     check_sequence_length(checkpoint.config, job.data.max_seq_length);
-    const auto tokenizer = Tokenizer::load(job.model_name_or_path);
-    const auto sets = load_features(job, parse_split(options.split), labels_of(checkpoint.config), tokenizer);
+    const auto tokenizer = load_tokenizer(job.model_name_or_path, checkpoint.config);
+    const auto sets = load_features(job, parse_split(options.split), labels_of(checkpoint.config), tokenizer, sink);
     const auto model = load_model(checkpoint);
     const auto metrics = task_metrics(job.data, checkpoint.config.problem_type);
     nlohmann::json results;
@@ -42,7 +42,7 @@ PredictionResult run_predict(const std::string& model_name_or_path, const Datase
     const auto evaluation = evaluation_options(options);
     const auto checkpoint = load_finetuned(model_name_or_path);
     check_sequence_length(checkpoint.config, max_seq_length);
-    const auto tokenizer = Tokenizer::load(model_name_or_path);
+    const auto tokenizer = load_tokenizer(model_name_or_path, checkpoint.config);
     const auto features = make_features(dataset, tokenizer, static_cast<std::size_t>(max_seq_length));
     return {labels_of(checkpoint.config), run_model(load_model(checkpoint), features, evaluation, sink).logits};
 }

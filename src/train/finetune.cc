@@ -23,12 +23,12 @@ Model load_for_task(const JobContext& job, const Labels& labels, const Sink& sin
 
 nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     check_options(job.train);
-    const auto tokenizer = Tokenizer::load(job.model_name_or_path);
-    const auto training = load_features(job, Split::train, std::nullopt, tokenizer);
+    const auto config = read_model_config(std::filesystem::path(job.model_name_or_path) / "config.json");
+    check_sequence_length(config, job.data.max_seq_length);
+    const auto tokenizer = load_tokenizer(job.model_name_or_path, config);
+    const auto training = load_features(job, Split::train, std::nullopt, tokenizer, sink);
     const auto& train_set = training.front();
     auto model = load_for_task(job, train_set.labels, sink);
-    check_sequence_length(model.config, job.data.max_seq_length);
-    check_vocabulary(model.config, tokenizer);
     const Validation validation(job, train_set.labels, tokenizer, sink);
 
     TrainingJob training_job{model, train_set.features, {}, {}, {}, validation.best_metric()};

@@ -29,16 +29,16 @@ std::vector<Feature> own_share(std::vector<FeatureSet> sets, const ImportanceOpt
 nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& options, const Sink& sink) {
     if (options.world_size < 1 || options.rank < 0 || options.rank >= options.world_size)
         fail_usage("rank: {} given; expected 0 to {} (world_size - 1)", options.rank, options.world_size - 1);
+    if (job.train.per_device_train_batch_size < 1)
+        fail_usage("per_device_train_batch_size: {} given; expected at least 1", job.train.per_device_train_batch_size);
     const auto path = output_path(job, options);
     if (std::filesystem::exists(path) && !job.train.overwrite_output_dir)
         fail_usage("{}: is there already; give --overwrite_output_dir to write over it", path.string());
     const auto split = parse_split(options.split);
     const auto checkpoint = load_finetuned(job.model_name_or_path);
     check_sequence_length(checkpoint.config, job.data.max_seq_length);
-    const auto tokenizer = Tokenizer::load(job.model_name_or_path);
-    const auto features = own_share(load_features(job, split, labels_of(checkpoint.config), tokenizer), options);
-    for (const auto& feature : features)
-        if (!feature.label) fail("importance: the {} examples have no labels, which the loss needs", options.split);
+    const auto tokenizer = load_tokenizer(job.model_name_or_path, checkpoint.config);
+    const auto features = own_share(load_features(job, split, labels_of(checkpoint.config), tokenizer, sink), options);
     const auto model = load_model(checkpoint);
     ImportanceSource source;
     source.model_digest = checkpoint_digest(checkpoint);

@@ -25,16 +25,18 @@ std::int64_t count_examples(const std::vector<FeatureSet>& sets);
 // Throws a UsageError when inputs of that length have no position in the model's table.
 void check_sequence_length(const ModelConfig& config, std::int64_t max_seq_length);
 
-// Throws an Error when the vocabulary is not the model's.
-void check_vocabulary(const ModelConfig& config, const Tokenizer& tokenizer);
+// The checkpoint's tokenizer; an InputError when it has tokens that the model has no embedding for.
+Tokenizer load_tokenizer(const std::filesystem::path& directory, const ModelConfig& config);
 
+// Of labelled data; an InputError where there are no labels.
 std::vector<FeatureSet> load_features(const JobContext& job, Split split, const std::optional<Labels>& labels,
-                                      const Tokenizer& tokenizer);
+                                      const Tokenizer& tokenizer, const Sink& sink);
 
 // Whether the options say where the split's examples are.
 bool has_split(const DataOptions& data, Split split);
 
-// A dense or MoE checkpoint whose head is there; a missing one is an Error that says to fine-tune first.
+// A dense or MoE checkpoint for classification or regression whose head is there; a missing one is an Error that says
+// to fine-tune first.
 Checkpoint load_finetuned(const std::filesystem::path& directory);
 
 // The validation split of a training job, which may be absent; then there are no metrics.
@@ -50,6 +52,9 @@ public:
     const std::string& best_metric() const { return metrics_.best; }
 
 private:
+    // A UsageError where checkpoints are to be chosen by what is not measured.
+    void check_selection(const TrainOptions& options) const;
+
     std::vector<FeatureSet> sets_;
     TaskMetrics metrics_;
     EvaluationOptions options_;

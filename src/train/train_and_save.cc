@@ -1,4 +1,9 @@
 // What fine-tuning and distillation do around the training loop.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/error.h"
 #include "train/job_common.h"
 
 namespace moebert {
@@ -7,7 +12,21 @@ Validation::Validation(const JobContext& job, const Labels& labels, const Tokeni
     : metrics_(task_metrics(job.data, labels.problem_type)),
       options_{job.train.per_device_eval_batch_size, torch::kFloat32},
       sink_(sink) {
-    if (has_split(job.data, Split::validation)) sets_ = load_features(job, Split::validation, labels, tokenizer);
+    if (has_split(job.data, Split::validation)) sets_ = load_features(job, Split::validation, labels, tokenizer, sink);
+    check_selection(job.train);
+}
+
+void Validation::check_selection(const TrainOptions& options) const {
+    const auto& name = options.metric_for_best_model;
+    if (empty() && options.evaluation_strategy != "no")
+        fail_usage("evaluation_strategy {}: there is no validation data to evaluate on", options.evaluation_strategy);
+    if (empty() || name.empty()) return;
+    auto known = metrics_.names;
+    known.emplace_back("loss");
+    if (sets_.size() > 1)
+        for (std::size_t i = 0, count = known.size(); i < count; ++i) known.push_back(known[i] + "_mm");
+    if (std::find(known.begin(), known.end(), name.starts_with("eval_") ? name.substr(5) : name) == known.end())
+        fail_usage("metric_for_best_model: '{}' given; expected one of {}", name, fmt::join(known, ", "));
 }
 
 Metrics Validation::evaluate(const Model& model) const {

@@ -62,6 +62,16 @@ void check_options(const TrainOptions& o) {
     require(o.warmup_ratio >= 0 && o.warmup_ratio <= 1, "warmup_ratio", fmt::to_string(o.warmup_ratio), "0 to 1");
     require(o.weight_decay >= 0, "weight_decay", fmt::to_string(o.weight_decay), "0 or more");
     require(o.max_grad_norm >= 0, "max_grad_norm", fmt::to_string(o.max_grad_norm), "0 or more");
+    const auto is_decay = [](double beta) { return beta >= 0 && beta < 1; };
+    require(is_decay(o.adam_beta1), "adam_beta1", fmt::to_string(o.adam_beta1), "0 or more, below 1");
+    require(is_decay(o.adam_beta2), "adam_beta2", fmt::to_string(o.adam_beta2), "0 or more, below 1");
+    require(o.adam_epsilon >= 0, "adam_epsilon", fmt::to_string(o.adam_epsilon), "0 or more");
+    require(o.warmup_steps >= 0, "warmup_steps", std::to_string(o.warmup_steps), "0 or more");
+    require(o.early_stopping_patience >= 0, "early_stopping_patience", std::to_string(o.early_stopping_patience),
+            "0 or more");
+    require(o.report_to == "none" || o.report_to == "tensorboard" || o.report_to == "all", "report_to",
+            "'" + o.report_to + "'", "none or tensorboard");
+    Schedule(o, 1);
     require_strategy("evaluation_strategy", o.evaluation_strategy);
     require_strategy("save_strategy", o.save_strategy);
     if ((o.load_best_model_at_end || o.early_stopping_patience > 0) && o.evaluation_strategy == "no")
@@ -243,8 +253,9 @@ private:
         const auto found = std::find_if(metrics.begin(), metrics.end(), [&](const auto& m) { return m.first == name; });
         if (found == metrics.end()) fail_usage("metric_for_best_model: '{}' is none of the task's metrics", name);
         const bool greater = options_.greater_is_better.value_or(name != "loss" && name != "mse");
-        const bool better =
-            result_.best_step < 0 || (greater ? found->second > result_.best : found->second < result_.best);
+        // A correlation is NaN where all predictions are alike: anything is better than that.
+        const bool better = result_.best_step < 0 || (std::isnan(result_.best) && !std::isnan(found->second)) ||
+                            (greater ? found->second > result_.best : found->second < result_.best);
         if (better) {
             result_.best = found->second;
             result_.best_step = result_.steps;

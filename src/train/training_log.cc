@@ -11,8 +11,6 @@ TrainingLog::TrainingLog(const TrainOptions& options) {
     out_.open(file_);
     if (!out_) fail("{}: can't be written", file_.string());
     if (options.report_to == "none") return;
-    if (options.report_to != "tensorboard" && options.report_to != "all")
-        fail_usage("report_to: '{}' is unknown; expected none or tensorboard", options.report_to);
     events_ = std::make_unique<EventFile>(options.logging_dir.empty() ? directory / "runs"
                                                                       : std::filesystem::path(options.logging_dir));
 }

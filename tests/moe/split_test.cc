@@ -266,9 +266,26 @@ TEST_F(BuildStudent, RefusesAMixtureOfExperts) {
 }
 
 TEST_F(BuildStudent, RefusesScoresOfAnotherModelsShape) {
+    const auto file = fixtures / "authors_importance/importance_rte.pkl";
+    const auto scores = load_importance(file);
     plan.split_method = SplitMethod::importance;
-    const auto scores = load_importance(fixtures / "authors_importance/importance_rte.pkl");
     EXPECT_ERROR(build_student(dense, plan, &scores), "12 layers of 3072 neurons; the model has 3 layers of 64");
+    EXPECT_ERROR(load_scores(file, dense, {}),
+                 file.string() + ": scores of 12 layers of 3072 neurons; the model has 3 layers of 64");
+}
+
+TEST_F(BuildStudent, WarnsOfScoresOfOtherWeights) {
+    std::vector<std::string> warnings;
+    Sink sink;
+    sink.on_warning = [&](std::string_view text) { warnings.emplace_back(text); };
+    auto scores = load_importance(fixtures / "cls3/importance.pkl");
+    for (const std::string& digest : {std::string(), checkpoint_digest(dense), std::string("another")}) {
+        scores.source.model_digest = digest;
+        save_importance(folder / "scores.safetensors", scores);
+        load_scores(folder / "scores.safetensors", dense, sink);
+    }
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_PRED2(test::contains, warnings[0], "the scores are of another model than " + dense.directory.string());
 }
 
 }  // namespace

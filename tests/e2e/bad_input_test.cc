@@ -1,0 +1,531 @@
+// What can't be used is refused: an exit code, one line that names it, and nothing written.
+#include <cmath>
+#include <limits>
+
+#include "io/pickle.h"
+#include "io/safetensors.h"
+#include "support.h"
+
+namespace moebert {
+namespace {
+
+using test::Arguments;
+using test::operator+;
+
+constexpr int kFailed = 1, kUsage = 2;
+
+class BadInput : public test::Program {
+public:
+    BadInput() {
+        put_model();
+        put_classes("train.tsv");
+        put_classes("dev.tsv", 9);
+    }
+
+    Arguments with_model(const std::string& command) const { return {command, "--model_name_or_path", path("model")}; }
+    Arguments finetune(const Arguments& more = {}) const {
+        return with_model("finetune") + Arguments{"--output_dir",     path("out"), "--train_file", path("train.tsv"),
+                                                  "--max_seq_length", "16",        "--max_steps",  "2"} +
+               more;
+    }
+    Arguments split(const Arguments& more = {}) const {
+        return with_model("split") +
+               Arguments{"--output_dir",  path("out"), "--split_method", "random", "--num_experts", "4",
+                         "--expert_size", "16",        "--shared_size",  "8"} +
+               more;
+    }
+    Arguments distill(const Arguments& more = {}) const {
+        return with_model("distill") + Arguments{"--output_dir",     path("out"), "--train_file",   path("train.tsv"),
+                                                 "--max_seq_length", "16",        "--max_steps",    "2",
+                                                 "--num_experts",    "4",         "--expert_size",  "16",
+                                                 "--shared_size",    "8",         "--split_method", "random"} +
+               more;
+    }
+    Arguments importance(const Arguments& more = {}) const {
+        return with_model("importance") +
+               Arguments{"--output_dir", path("out"), "--train_file", path("train.tsv"), "--max_seq_length", "16"} +
+               more;
+    }
+    Arguments evaluate(const Arguments& more = {}) const {
+        return with_model("evaluate") +
+               Arguments{"--validation_file", path("dev.tsv"), "--max_seq_length", "16", "--output_dir", path("out")} +
+               more;
+    }
+    Arguments predict(const Arguments& more = {}) const {
+        return with_model("predict") + Arguments{"--max_seq_length", "16", "--output_file", path("out.jsonl")} + more;
+    }
+    Arguments hash_balance(const Arguments& more = {}) const {
+        return with_model("hash-balance") +
+               Arguments{"--output_dir", path("out"), "--train_file", path("train.tsv"), "--max_seq_length", "16"} +
+               more;
+    }
+
+    // Every command that reads the model.
+    std::vector<std::pair<Arguments, std::string>> all_commands() const {
+        return {{finetune(), ""},
+                {split(), ""},
+                {distill(), ""},
+                {importance(), ""},
+                {evaluate(), ""},
+                {predict(), "w1\n"},
+                {{"inspect", path("model")}, ""}};
+    }
+    void refuse_model(int code, const std::vector<std::string>& parts) const {
+        for (const auto& [command, input] : all_commands()) {
+            SCOPED_TRACE(command.front());
+            refuse(code, command, parts, input);
+        }
+    }
+    void change_config(const std::string& key, const nlohmann::json& value) const {
+        auto config = read_json("model/config.json");
+        config[key] = value;
+        put("model/config.json", config.dump());
+    }
+    void cut(const std::string& name, std::size_t bytes) const {
+        put(name, test::slurp(folder / name).substr(0, bytes));
+    }
+};
+
+// Files of every kind: missing, truncated, hostile.
+
+TEST_F(BadInput, AMissingModelIsNamed) {
+    std::filesystem::remove_all(folder / "model");
+    refuse_model(kFailed, {path("model")});
+}
+
+TEST_F(BadInput, MissingWeightsAreNamed) {
+    std::filesystem::remove(folder / "model/model.safetensors");
+    std::filesystem::remove(folder / "model/pytorch_model.bin");
+    refuse_model(kFailed, {path("model"), "model.safetensors"});
+}
+
+TEST_F(BadInput, TruncatedSafetensorsAreNamed) {
+    for (const std::size_t size : {0UL, 5UL, 300UL, 30000UL}) {
+        std::filesystem::copy_file(test::fixtures / "cls3/dense/model.safetensors", folder / "model/model.safetensors",
+                                   std::filesystem::copy_options::overwrite_existing);
+        cut("model/model.safetensors", size);
+        refuse(kFailed, evaluate(), {path("model/model.safetensors")});
+    }
+    refuse_model(kFailed, {path("model/model.safetensors")});
+}
+
+TEST_F(BadInput, SafetensorsWithAHugeHeaderAreNamed) {
+    auto content = test::slurp(folder / "model/model.safetensors");
+    content.replace(0, 8, "\xff\xff\xff\xff\xff\xff\xff\x7f", 8);
+    put("model/model.safetensors", content);
+    refuse(kFailed, evaluate(), {path("model/model.safetensors"), "header"});
+}
+
+TEST_F(BadInput, TruncatedTorchFilesAreNamed) {
+    std::filesystem::remove(folder / "model/model.safetensors");
+    succeed(evaluate({"--output_dir", path("first")}));
+    cut("model/pytorch_model.bin", 20000);
+    refuse_model(kFailed, {path("model/pytorch_model.bin")});
+}
+
+TEST_F(BadInput, APickleThatWouldRunCodeIsRefusedByName) {
+    put("evil.pkl", "cos\nsystem\n(S'touch " + path("ran") + "'\ntR.");
+    refuse(kFailed, {"inspect", path("evil.pkl")}, {path("evil.pkl"), "os.system"});
+    refuse(kFailed, split({"--split_method", "importance", "--importance_file", path("evil.pkl")}),
+           {path("evil.pkl"), "os.system"});
+    refuse(kFailed, split({"--route_method", "hash-balance", "--hash_list", path("evil.pkl")}),
+           {path("evil.pkl"), "os.system"});
+    refuse(kFailed, {"merge-importance", path("evil.pkl"), "--output_file", path("merged.pkl")}, {path("evil.pkl")});
+    EXPECT_FALSE(exists("ran"));
+}
+
+TEST_F(BadInput, AConfigThatIsNoJsonOrOfAnotherModelIsNamed) {
+    put("model/config.json", "{\"vocab_size\": ");
+    refuse_model(kFailed, {path("model/config.json")});
+    std::filesystem::copy_file(test::fixtures / "cls3/dense/config.json", folder / "model/config.json",
+                               std::filesystem::copy_options::overwrite_existing);
+    change_config("model_type", "roberta");
+    refuse_model(kFailed, {path("model/config.json"), "model_type", "roberta", "bert"});
+}
+
+TEST_F(BadInput, AMissingOrBrokenVocabularyIsNamed) {
+    put("model/vocab.txt", "only\nwords\n");
+    refuse(kFailed, evaluate(), {path("model/vocab.txt")});
+    std::filesystem::remove(folder / "model/vocab.txt");
+    for (const auto& command :
+         {finetune(), distill(), importance(), evaluate(), predict(), hash_balance(), with_model("tokenize")})
+        refuse(kFailed, command, {path("model"), "vocab.txt"}, "w1\n");
+    put("model/tokenizer.json", "{\"model\": ");
+    refuse(kFailed, evaluate(), {path("model/tokenizer.json")});
+}
+
+TEST_F(BadInput, AVocabularyLargerThanTheModelsIsNamed) {
+    put("model/vocab.txt", vocabulary(98));
+    for (const auto& command : {finetune(), distill(), importance(), evaluate(), predict()})
+        refuse(kFailed, command, {path("model"), "98", "97"}, "w1\n");
+}
+
+TEST_F(BadInput, MissingDataFilesAreNamed) {
+    const auto none = path("none.tsv");
+    for (const auto& command :
+         {finetune({"--train_file", none}), distill({"--train_file", none}), importance({"--train_file", none}),
+          hash_balance({"--train_file", none}), evaluate({"--validation_file", none}), predict({"--test_file", none}),
+          finetune({"--validation_file", none}), distill({"--validation_file", none}),
+          predict({"--test_file", path("none.txt")})})
+        refuse(kFailed, command, {path("none.t")});
+    refuse(kFailed, finetune({"--train_file", folder.string() + "/model"}), {path("model")});
+}
+
+TEST_F(BadInput, DataOfAnUnknownKindIsNamed) {
+    put("train.xlsx", "x");
+    refuse(kFailed, finetune({"--train_file", path("train.xlsx")}), {path("train.xlsx"), ".csv", ".tsv", ".jsonl"});
+}
+
+TEST_F(BadInput, DataThatIsNoUtf8IsNamedByLine) {
+    put("train.tsv", "sentence1\tlabel\nw1\t0\nw\xff\t1\n");
+    refuse(kFailed, finetune(), {path("train.tsv"), "line 3", "UTF-8"});
+    refuse(kFailed, predict(), {"standard input", "line 2", "UTF-8"}, "w1\nw\xff\n");
+}
+
+TEST_F(BadInput, BrokenRecipesAreNamed) {
+    put("recipe.json", "{\"learning_rate\": ");
+    refuse(kFailed, finetune({"--config", path("recipe.json")}), {path("recipe.json")});
+    put("recipe.json", "{\"learning_rat\": 1}");
+    refuse(kUsage, finetune({"--config", path("recipe.json")}), {path("recipe.json"), "learning_rat", "learning_rate"});
+    refuse(kFailed, finetune({"--config", path("none.toml")}), {path("none.toml")});
+}
+
+// A config that contradicts the tensors.
+
+TEST_F(BadInput, AConfigThatContradictsTheTensorsIsNamedWithBothShapes) {
+    change_config("intermediate_size", 48);
+    refuse_model(kFailed, {path("model/model.safetensors"), "intermediate.dense", "[48", "[64"});
+}
+
+TEST_F(BadInput, AConfigWithOtherLayersIsNamed) {
+    change_config("num_hidden_layers", 4);
+    refuse_model(kFailed, {path("model/model.safetensors"), "bert.encoder.layer.3."});
+    change_config("num_hidden_layers", 2);
+    refuse_model(kFailed, {path("model/model.safetensors"), "layer.2."});
+}
+
+TEST_F(BadInput, AConfigWithImpossibleSizesIsNamedByKeyAndValue) {
+    for (const auto& [key, value] : std::vector<std::pair<std::string, nlohmann::json>>{
+             {"hidden_size", -32}, {"num_attention_heads", 5}, {"vocab_size", "many"}, {"hidden_act", "sine"}}) {
+        std::filesystem::copy_file(test::fixtures / "cls3/dense/config.json", folder / "model/config.json",
+                                   std::filesystem::copy_options::overwrite_existing);
+        change_config(key, value);
+        refuse(kFailed, evaluate(), {path("model/config.json"), key});
+    }
+}
+
+TEST_F(BadInput, AQuestionAnsweringModelIsRefused) {
+    put_model("qa", "spans");
+    const Arguments spans{"--model_name_or_path", path("spans")};
+    for (const auto& command : {distill(spans), importance(spans), evaluate(spans), predict(spans)})
+        refuse(kFailed, command, {path("spans"), "question answering"}, "w1\n");
+}
+
+// Labels and rows.
+
+TEST_F(BadInput, ALabelThatIsNotInTheListIsNamedByLine) {
+    put("dev.tsv", "sentence1\tlabel\nw1\t0\nw2\tmaybe\n");
+    refuse(kFailed, evaluate(), {path("dev.tsv"), "line 3", "maybe", "0, 1, 2"});
+    refuse(kFailed, finetune({"--validation_file", path("dev.tsv")}), {path("dev.tsv"), "line 3", "maybe"});
+    refuse(kFailed, importance({"--train_file", path("dev.tsv")}), {path("dev.tsv"), "line 3", "maybe"});
+    refuse(kFailed, distill({"--train_file", path("dev.tsv")}), {path("dev.tsv"), "line 3", "maybe"});
+}
+
+TEST_F(BadInput, ALabelThatIsNoNumberIsRefusedByARegression) {
+    put_model("reg", "scores");
+    put("dev.tsv", "sentence1\tlabel\nw1\t0.5\nw2\tlow\n");
+    refuse(kFailed, evaluate({"--model_name_or_path", path("scores")}), {path("dev.tsv"), "line 3", "low"});
+}
+
+TEST_F(BadInput, MissingLabelsAreNamed) {
+    put("bare.tsv", "sentence1\nw1\nw2\n");
+    for (const auto& command :
+         {finetune({"--train_file", path("bare.tsv")}), distill({"--train_file", path("bare.tsv")}),
+          importance({"--train_file", path("bare.tsv")}), evaluate({"--validation_file", path("bare.tsv")}),
+          finetune({"--validation_file", path("bare.tsv")})})
+        refuse(kFailed, command, {path("bare.tsv"), "labels"});
+    put("bare.tsv", "sentence1\tlabel\nw1\t1\nw2\t\n");
+    refuse(kFailed, evaluate({"--validation_file", path("bare.tsv")}), {path("bare.tsv"), "line 3", "label is empty"});
+}
+
+TEST_F(BadInput, AnEmptyFileIsNamed) {
+    for (const char* content : {"", "\n", "sentence1\tlabel\n"}) {
+        put("train.tsv", content);
+        refuse(kFailed, finetune(), {path("train.tsv")});
+        refuse(kFailed, hash_balance(), {path("train.tsv")});
+    }
+    refuse(kFailed, predict(), {"standard input", "empty"}, "");
+    put("empty.txt", "");
+    refuse(kFailed, predict({"--test_file", path("empty.txt")}), {path("empty.txt"), "empty"});
+}
+
+TEST_F(BadInput, ARowWithTooFewColumnsIsNamedByLine) {
+    put("train.tsv", "sentence1\tlabel\nw1\t0\nw2\n");
+    refuse(kFailed, finetune(), {path("train.tsv"), "line 3", "expected 2"});
+    put("train.csv", "sentence1,label\nw1,0\nw2,1\nw3\n");
+    refuse(kFailed, finetune({"--train_file", path("train.csv")}), {path("train.csv"), "line 4"});
+    put("train.jsonl", "{\"sentence1\": \"w1\", \"label\": 0}\n{\"sentence1\": \"w1\"}\n");
+    refuse(kFailed, finetune({"--train_file", path("train.jsonl")}), {path("train.jsonl"), "line 2", "label"});
+    std::filesystem::create_directories(folder / "RTE");
+    put("RTE/train.tsv", "index\tsentence1\tsentence2\tlabel\n0\tw1\tw2\tentailment\n1\tw1\tw2\n");
+    refuse(kFailed,
+           with_model("finetune") + Arguments{"--task_name", "rte", "--data_dir", path("RTE"), "--output_dir",
+                                              path("out"), "--max_seq_length", "16"},
+           {path("RTE/train.tsv"), "line 3"});
+}
+
+// Options.
+
+TEST_F(BadInput, ASequenceLengthOverThePositionTableNamesBoth) {
+    for (const auto& command : {finetune({"--max_seq_length", "41"}), distill({"--max_seq_length", "41"}),
+                                importance({"--max_seq_length", "41"}), evaluate({"--max_seq_length", "41"}),
+                                predict({"--max_seq_length", "41"})})
+        refuse(kUsage, command, {"max_seq_length", "41", "40"}, "w1\n");
+    for (const auto& command : {finetune({"--max_seq_length", "2"}), evaluate({"--max_seq_length", "-5"}),
+                                hash_balance({"--max_seq_length", "0"})})
+        refuse(kUsage, command, {"max_seq_length"});
+}
+
+TEST_F(BadInput, AnUnknownTaskNamesTheNearest) {
+    for (const auto& command :
+         {finetune({"--task_name", "mnly"}), distill({"--task_name", "mnly"}), importance({"--task_name", "mnly"}),
+          evaluate({"--task_name", "mnly"}), predict({"--task_name", "mnly"}), hash_balance({"--task_name", "mnly"})})
+        refuse(kUsage, command, {"mnly", "the nearest is mnli"});
+}
+
+TEST_F(BadInput, ATaskWithoutDataIsNamed) {
+    const Arguments task = with_model("finetune") + Arguments{"--output_dir", path("out"), "--task_name", "rte"};
+    refuse(kUsage, task + Arguments{"--max_seq_length", "16"}, {"rte", "--data_dir"});
+    refuse(kFailed, task + Arguments{"--max_seq_length", "16", "--data_dir", path("model")},
+           {path("model"), "train.tsv"});
+    refuse(kUsage, with_model("finetune") + Arguments{"--output_dir", path("out"), "--max_seq_length", "16"},
+           {"--train_file", "--task_name"});
+    refuse(kUsage, with_model("evaluate") + Arguments{"--max_seq_length", "16"}, {"--validation_file"});
+}
+
+TEST_F(BadInput, ExpertsThatCannotBeAreNamed) {
+    for (const auto& make : {&BadInput::split, &BadInput::distill}) {
+        refuse(kUsage, (this->*make)({"--num_experts", "0"}), {"num_experts", "0"});
+        refuse(kUsage, (this->*make)({"--expert_size", "0"}), {"expert_size", "0"});
+        refuse(kUsage, (this->*make)({"--expert_size", "-16"}), {"expert_size", "-16"});
+        refuse(kUsage, (this->*make)({"--shared_size", "17"}), {"shared_size", "17", "16"});
+        refuse(kUsage, (this->*make)({"--shared_size", "-1"}), {"shared_size", "-1"});
+        refuse(kUsage, (this->*make)({"--expert_size", "23"}), {"expert_size", "23", "at most 22"});  // 8 + 56 / 4
+        refuse(kUsage, (this->*make)({"--expert_dropout", "1"}), {"expert_dropout", "1"});
+        refuse(kUsage, (this->*make)({"--route_method", "hash"}), {"hash", "hash-random", "gate-sentence"});
+        refuse(kUsage, (this->*make)({"--split_method", "best"}), {"best", "importance, random or inverse"});
+        refuse(kUsage, (this->*make)({"--route_method", "hash-balance"}), {"--hash_list"});
+    }
+    refuse(kUsage, split({"--split_method", "importance"}), {"--importance_file"});
+    refuse(kUsage, hash_balance({"--num_experts", "0"}), {"num_experts", "0"});
+}
+
+TEST_F(BadInput, OptionsOutOfRangeAreNamedWithTheirValue) {
+    for (const auto& [name, value] :
+         std::vector<std::pair<std::string, std::string>>{{"per_device_train_batch_size", "0"},
+                                                          {"per_device_eval_batch_size", "-1"},
+                                                          {"gradient_accumulation_steps", "0"},
+                                                          {"learning_rate", "-1"},
+                                                          {"learning_rate", "nan"},
+                                                          {"num_train_epochs", "0"},
+                                                          {"warmup_ratio", "1.5"},
+                                                          {"weight_decay", "-0.1"},
+                                                          {"max_grad_norm", "-1"},
+                                                          {"lr_scheduler_type", "polynomial"},
+                                                          {"evaluation_strategy", "sometimes"},
+                                                          {"save_strategy", "never"},
+                                                          {"report_to", "wandb"},
+                                                          {"num_threads", "-1"},
+                                                          {"max_train_samples", "0"},
+                                                          {"save_total_limit", "0"},
+                                                          {"logging_steps", "0"},
+                                                          {"adam_beta1", "1"},
+                                                          {"adam_beta2", "-0.5"},
+                                                          {"adam_epsilon", "-1"},
+                                                          {"warmup_steps", "-1"}}) {
+        SCOPED_TRACE(name);
+        refuse(kUsage, finetune({"--" + name, value}), {value});
+    }
+    for (const auto& [name, value] :
+         std::vector<std::pair<std::string, std::string>>{{"distill_weight", "-1"}, {"load_balance", "nan"}})
+        refuse(kUsage, distill({"--" + name, value}), {name, value});
+    refuse(kUsage, importance({"--per_device_train_batch_size", "0"}), {"per_device_train_batch_size", "0"});
+    refuse(kUsage, importance({"--rank", "2", "--world_size", "2"}), {"rank", "2"});
+    refuse(kUsage, importance({"--world_size", "0"}), {"world_size"});
+    refuse(kUsage, evaluate({"--per_device_eval_batch_size", "0"}), {"batch", "0"});
+    refuse(kUsage, evaluate({"--split", "training"}), {"training", "train, validation or test"});
+    refuse(kUsage, predict({"--output_format", "xml"}), {"xml", "jsonl"});
+    refuse(kUsage, finetune({"--load_best_model_at_end"}), {"evaluation_strategy"});
+    refuse(kUsage,
+           finetune({"--validation_file", path("dev.tsv"), "--evaluation_strategy", "epoch", "--metric_for_best_model",
+                     "f2"}),
+           {"metric_for_best_model", "f2"});
+    refuse(kUsage, finetune({"--load_best_model_at_end", "--evaluation_strategy", "epoch"}), {"validation"});
+}
+
+TEST_F(BadInput, UnknownOptionsAndCommandsAreUsageErrors) {
+    refuse(kUsage, finetune({"--learning_rte", "1"}), {"--learning_rte", "--learning_rate"});
+    refuse(kUsage, finetune({"--max_steps", "many"}), {"max_steps", "many"});
+    refuse(kUsage, {"finetun"}, {"finetun"});
+    refuse(kUsage, {}, {"subcommand"});
+    refuse(kUsage, {"finetune"}, {"--model_name_or_path"});
+    refuse(kUsage, with_model("finetune") + Arguments{"--train_file", path("train.tsv")}, {"--output_dir"});
+    refuse(kUsage, with_model("importance") + Arguments{"--train_file", path("train.tsv"), "--max_seq_length", "16"},
+           {"--output_dir"});
+}
+
+// Scores, lists and students of something else.
+
+TEST_F(BadInput, ImportanceOfAnotherShapeNamesBothShapes) {
+    const auto authors = (test::fixtures / "authors_importance/importance_rte.pkl").string();
+    for (const auto& make : {&BadInput::split, &BadInput::distill})
+        refuse(kFailed, (this->*make)({"--split_method", "importance", "--importance_file", authors}),
+               {authors, "12 layers of 3072", "3 layers of 64"});
+}
+
+TEST_F(BadInput, ImportanceFilesThatAreNoneAreNamed) {
+    for (const auto& make : {&BadInput::split, &BadInput::distill}) {
+        refuse(kFailed, (this->*make)({"--split_method", "importance", "--importance_file", path("none.pkl")}),
+               {path("none.pkl")});
+        refuse(kFailed,
+               (this->*make)({"--split_method", "importance", "--importance_file", path("model/model.safetensors")}),
+               {path("model/model.safetensors"), "importance"});
+    }
+}
+
+TEST_F(BadInput, AHashListOfAnotherVocabularyNamesBothSizes) {
+    pickle::write(folder / "list.pkl", pickle::List{0, 1, 2, 3});
+    for (const auto& make : {&BadInput::split, &BadInput::distill})
+        refuse(kFailed, (this->*make)({"--route_method", "hash-balance", "--hash_list", path("list.pkl")}),
+               {path("list.pkl"), "4 entries", "97"});
+}
+
+TEST_F(BadInput, AHashListForMoreExpertsNamesTheToken) {
+    const auto list = (test::fixtures / "cls3/balance.pkl").string();  // four experts, the first token's is 2
+    refuse(kFailed, split({"--route_method", "hash-balance", "--hash_list", list, "--num_experts", "2"}),
+           {list, "token 0", "expert 2", "0 to 1"});
+}
+
+TEST_F(BadInput, PartsThatDoNotBelongTogetherAreNotMerged) {
+    succeed(importance({"--world_size", "2", "--rank", "0"}));
+    const auto part = path("out/importance.0-of-2.safetensors");
+    refuse(kFailed, {"merge-importance", part, "--output_file", path("merged.safetensors")}, {"1 of the 2 parts"});
+    refuse(kFailed, {"merge-importance", part, part, "--output_file", path("merged.safetensors")}, {part, "twice"});
+    refuse(kUsage, {"merge-importance", part, "--output_file", part}, {part, "--overwrite_output_dir"});
+}
+
+TEST_F(BadInput, AMixtureIsRefusedWhereADenseModelIsNeeded) {
+    succeed(split({"--output_dir", path("moe")}));
+    const Arguments mixture{"--model_name_or_path", path("moe")};
+    for (const auto& command : {finetune(mixture), distill(mixture), importance(mixture), split(mixture)})
+        EXPECT_PRED2(test::contains, refuse(command.front() == "split" ? kUsage : kFailed, command, {}).err,
+                     "mixture of experts");
+}
+
+TEST_F(BadInput, AStudentOfAnotherTeacherIsRefused) {
+    put_model("reg", "other");
+    succeed(split({"--model_name_or_path", path("other"), "--output_dir", path("student")}));
+    refuse(kFailed, distill({"--student_name_or_path", path("student")}), {path("student"), path("model")});
+    refuse(kFailed, distill({"--student_name_or_path", path("model")}), {path("model"), "no mixture of experts"});
+}
+
+TEST_F(BadInput, AModelWithoutATrainedHeadMustBeFineTunedFirst) {
+    auto tensors = read_safetensors(folder / "model/model.safetensors");
+    tensors.erase("classifier.weight");
+    tensors.erase("classifier.bias");
+    std::map<std::string, Tensor> owned;
+    for (const auto& [name, tensor] : tensors) owned[name] = tensor;
+    write_safetensors(folder / "model/headless.safetensors", owned);
+    std::filesystem::rename(folder / "model/headless.safetensors", folder / "model/model.safetensors");
+    for (const auto& command : {split(), distill(), importance(), evaluate(), predict()})
+        refuse(kFailed, command, {path("model"), "classifier", "moebert finetune"}, "w1\n");
+    succeed(finetune());
+}
+
+// Trouble on the way.
+
+TEST_F(BadInput, ALossThatIsNoNumberStopsAndNamesTheStepAndTheLastGoodCheckpoint) {
+    const auto outcome = run(finetune({"--learning_rate", "1e30", "--max_steps", "20", "--save_strategy", "steps",
+                                       "--save_steps", "1", "--lr_scheduler_type", "constant"}));
+    EXPECT_EQ(outcome.code, kFailed);
+    EXPECT_EQ(outcome.out, "");
+    ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
+    EXPECT_PRED2(test::contains, errors(outcome)[0], "training: step ");
+    EXPECT_FALSE(exists("out/model.safetensors"));
+    EXPECT_FALSE(exists("out/all_results.json"));
+}
+
+TEST_F(BadInput, WeightsThatAreNoNumbersAreNoticedAtTheFirstStep) {
+    auto model = load_checkpoint(folder / "model");
+    std::vector<float> weights(32 * 32, std::numeric_limits<float>::infinity());
+    model.tensors["bert.encoder.layer.1.attention.self.query.weight"] = Tensor::from<float>({32, 32}, weights);
+    save_checkpoint(folder / "model", model.config, model.tensors);
+    const auto outcome = run(finetune());
+    EXPECT_EQ(outcome.code, kFailed);
+    ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
+    EXPECT_PRED2(test::contains, errors(outcome)[0], "training: step 1: the loss is nan");
+    EXPECT_PRED2(test::contains, errors(outcome)[0], "last good checkpoint: none was saved");
+    EXPECT_FALSE(exists("out/model.safetensors"));
+    refuse(kFailed, importance({"--output_dir", path("scores")}), {"nan"});
+    refuse(kFailed, predict(), {"finite"}, "w1\n");
+}
+
+TEST_F(BadInput, AFullDiskIsNamedByItsFileAndLeavesNoPartOfIt) {
+    // No file may grow past 16 blocks of 512 or 1024 bytes: the model has 170 KiB.
+    const std::string full = "trap '' XFSZ; ulimit -f 16; ";
+    const auto fails = [&](const Arguments& command, const std::string& name) {
+        SCOPED_TRACE(command.front());
+        const auto outcome = run(command, "", full);
+        EXPECT_EQ(outcome.code, kFailed);
+        EXPECT_EQ(outcome.out, "");
+        ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
+        EXPECT_PRED2(test::contains, errors(outcome)[0], path(name));
+        EXPECT_FALSE(exists(name));
+        const auto directory = (folder / name).parent_path();
+        if (!std::filesystem::exists(directory)) return;
+        for (const auto& entry : std::filesystem::directory_iterator(directory))
+            EXPECT_TRUE(entry.path().filename() == "train_log.jsonl") << entry.path();
+    };
+    fails(finetune({"--output_dir", path("a")}), "a/model.safetensors");
+    fails(finetune({"--output_dir", path("b"), "--save_strategy", "steps", "--save_steps", "1"}),
+          "b/checkpoint-1/model.safetensors");
+    fails(split({"--output_dir", path("c")}), "c/model.safetensors");
+    fails(distill({"--output_dir", path("d")}), "d/model.safetensors");
+}
+
+TEST_F(BadInput, AnOutputThatCannotBeWrittenIsNamed) {
+    put("file", "x");
+    refuse(kFailed, predict({"--output_file", path("file/out.jsonl")}), {path("file/out.jsonl")}, "w1\n");
+    for (const auto& command :
+         {split({"--output_dir", path("file/out")}), evaluate({"--output_dir", path("file/out")}),
+          finetune({"--output_dir", path("file/out")}), distill({"--output_dir", path("file/out")}),
+          importance({"--output_dir", path("file/out")}), hash_balance({"--output_dir", path("file/out")})})
+        refuse(kFailed, command, {path("file")});
+}
+
+TEST_F(BadInput, AFullStandardOutputIsAFailure) {
+    for (const auto& [command, input] : all_commands()) {
+        if (command.front() == "predict") continue;
+        const auto outcome = run(command, input, "", "/dev/full");
+        EXPECT_EQ(outcome.code, kFailed) << command.front();
+        EXPECT_EQ(errors(outcome), (std::vector<std::string>{"moebert: standard output: can't be written"}));
+        std::filesystem::remove_all(folder / "out");
+    }
+    const auto outcome = run(with_model("predict") + Arguments{"--max_seq_length", "16"}, "w1\n", "", "/dev/full");
+    EXPECT_EQ(outcome.code, kFailed);
+    EXPECT_EQ(errors(outcome).size(), 1U);
+}
+
+TEST_F(BadInput, AnOutputFolderThatIsNotEmptyIsLeftAlone) {
+    std::filesystem::create_directories(folder / "out");
+    put("out/mine.txt", "mine");
+    for (const auto& command : {finetune(), split(), distill()})
+        refuse(kUsage, command, {path("out"), "--overwrite_output_dir"});
+    put("out/importance.safetensors", "mine");
+    refuse(kUsage, importance(), {path("out/importance.safetensors"), "--overwrite_output_dir"});
+    put("out/hash_list.pkl", "mine");
+    refuse(kUsage, hash_balance(), {path("out/hash_list.pkl"), "--overwrite_output_dir"});
+}
+
+}  // namespace
+}  // namespace moebert

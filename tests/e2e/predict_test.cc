@@ -1,0 +1,98 @@
+#include "support.h"
+
+namespace moebert {
+namespace {
+
+using test::Arguments;
+using test::json_lines;
+using test::lines_of;
+using test::operator+;
+
+class Predict : public test::Program {
+protected:
+    Predict() { put_model(); }
+    Arguments predict(const Arguments& more = {}) const {
+        return Arguments{"predict", "--model_name_or_path", path("model"), "--max_seq_length", "16"} + more;
+    }
+};
+
+TEST_F(Predict, GivesEveryLineOfStandardInputALabelAndProbabilities) {
+    const auto rows = json_lines(succeed(predict(), "w1 w2\nw3\nw4 w5 w6\n").out);
+    ASSERT_EQ(rows.size(), 3U);
+    for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(rows[i].at("index"), i);
+        double sum = 0.0, best = 0.0;
+        for (const auto& [name, p] : rows[i].at("probabilities").items()) {
+            sum += p.get<double>();
+            best = std::max(best, p.get<double>());
+        }
+        EXPECT_NEAR(sum, 1.0, 1e-6);
+        EXPECT_EQ(rows[i].at("probabilities").at(rows[i].at("label").get<std::string>()), best);
+    }
+}
+
+TEST_F(Predict, GivesTheSameForEveryWayToHandInTheSentences) {
+    const auto expected = succeed(predict(), "w1 w2\nw3\n").out;
+    put("test.txt", "w1 w2\nw3\n");
+    put("test.tsv", "sentence1\nw1 w2\nw3\n");
+    put("test.csv", "sentence1\nw1 w2\nw3\n");
+    put("test.jsonl", "{\"sentence1\": \"w1 w2\"}\n{\"sentence1\": \"w3\"}\n");
+    for (const char* file : {"test.txt", "test.tsv", "test.csv", "test.jsonl"})
+        EXPECT_EQ(succeed(predict({"--test_file", path(file)})).out, expected) << file;
+}
+
+TEST_F(Predict, DoesNotLookAtLabels) {
+    put("unlabelled.tsv", "sentence1\nw1 w2\nw3\n");
+    put("labelled.tsv", "sentence1\tlabel\nw1 w2\tunheard\nw3\tof\n");
+    EXPECT_EQ(succeed(predict({"--test_file", path("labelled.tsv")})).out,
+              succeed(predict({"--test_file", path("unlabelled.tsv")})).out);
+}
+
+TEST_F(Predict, TakesPairsFromFilesAndFromLinesWithATab) {
+    put("pairs.csv", "sentence1,sentence2\nw1 w2,w3\nw4,w5 w6\n");
+    const auto pairs = succeed(predict({"--test_file", path("pairs.csv")})).out;
+    EXPECT_EQ(succeed(predict(), "w1 w2\tw3\nw4\tw5 w6\n").out, pairs);
+    EXPECT_NE(succeed(predict(), "w1 w2 w3\nw4 w5 w6\n").out, pairs);
+}
+
+TEST_F(Predict, WritesTsvAndFiles) {
+    const auto lines = lines_of(succeed(predict({"--output_format", "tsv"}), "w1 w2\nw3\n").out);
+    ASSERT_EQ(lines.size(), 3U);
+    EXPECT_EQ(lines[0], "index\tprediction\tLABEL_0\tLABEL_1\tLABEL_2");
+    EXPECT_TRUE(lines[2].starts_with("1\tLABEL_"));
+    const auto outcome = succeed(predict({"--output_file", path("out.jsonl")}), "w1 w2\nw3\n");
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(test::slurp(folder / "out.jsonl"), succeed(predict(), "w1 w2\nw3\n").out);
+}
+
+TEST_F(Predict, DoesNotDependOnBatchSizeOrThreads) {
+    std::string text;
+    for (int i = 0; i < 50; ++i) text += fmt::format("w{} w{}\n", i, i % 7) + (i % 3 == 0 ? "w1 w2 w3 w4 w5 w6\n" : "");
+    const auto probabilities = [&](const char* batch, const char* threads) {
+        std::vector<double> all;
+        for (const auto& row :
+             json_lines(succeed(predict({"--per_device_eval_batch_size", batch, "--num_threads", threads}), text).out))
+            for (const auto& [name, p] : row.at("probabilities").items()) all.push_back(p);
+        return all;
+    };
+    const auto expected = probabilities("1", "1");
+    for (const auto& [batch, threads] : {std::pair{"7", "1"}, {"32", "2"}, {"1000", "2"}}) {
+        const auto found = probabilities(batch, threads);
+        ASSERT_EQ(found.size(), expected.size());
+        for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-6);
+    }
+}
+
+TEST_F(Predict, ReadsTheOfficialTestFilesOfATask) {
+    std::filesystem::create_directories(folder / "MNLI");
+    const std::string header =
+        "index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\t"
+        "sentence2_parse\tsentence1\tsentence2\n";
+    put("MNLI/test_matched.tsv", header + "0\t1\t1a\tg\tx\tx\tx\tx\tw1\tw2\n");
+    put("MNLI/test_mismatched.tsv", header + "0\t1\t1a\tg\tx\tx\tx\tx\tw3\tw4\n1\t1\t1a\tg\tx\tx\tx\tx\tw5\tw6\n");
+    const auto outcome = succeed(predict({"--task_name", "mnli", "--data_dir", folder.string()}));
+    EXPECT_EQ(json_lines(outcome.out).size(), 3U);
+}
+
+}  // namespace
+}  // namespace moebert

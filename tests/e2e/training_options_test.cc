@@ -1,0 +1,213 @@
+// What finetune's options do to what it leaves behind.
+#include <algorithm>
+
+#include "support.h"
+
+namespace moebert {
+namespace {
+
+using test::Arguments;
+using test::json_lines;
+using test::operator+;
+
+class TrainingOptions : public test::Program {
+protected:
+    TrainingOptions() {
+        put_model();
+        put_classes("train.tsv", 24);
+        put_classes("dev.tsv", 12);
+    }
+    Arguments finetune(const Arguments& more) const {
+        return Arguments{"finetune",
+                         "--model_name_or_path",
+                         path("model"),
+                         "--train_file",
+                         path("train.tsv"),
+                         "--output_dir",
+                         path("out"),
+                         "--max_seq_length",
+                         "16",
+                         "--num_threads",
+                         "1",
+                         "--per_device_train_batch_size",
+                         "4"} +
+               more;
+    }
+    Arguments with_validation() const { return {"--validation_file", path("dev.tsv")}; }
+
+    std::vector<nlohmann::json> logged(const std::string& event) const {
+        std::vector<nlohmann::json> found;
+        for (const auto& line : json_lines(test::slurp(folder / "out/train_log.jsonl")))
+            if (line.at("event") == event) found.push_back(line);
+        return found;
+    }
+    std::vector<std::string> checkpoints() const {
+        std::vector<std::string> names;
+        for (const auto& entry : std::filesystem::directory_iterator(folder / "out"))
+            if (entry.is_directory()) names.push_back(entry.path().filename());
+        std::sort(names.begin(), names.end());
+        return names;
+    }
+    double accuracy_of(const std::string& model) const {
+        return succeed({"evaluate", "--model_name_or_path", path(model), "--validation_file", path("dev.tsv"),
+                        "--output_dir", path("evaluated"), "--max_seq_length", "16"})
+            .json()
+            .at("eval_accuracy");
+    }
+};
+
+TEST_F(TrainingOptions, LogEverySoManyStepsAndAtTheEnd) {
+    succeed(finetune({"--max_steps", "5", "--logging_steps", "2"}));
+    std::vector<int> steps;
+    for (const auto& line : logged("train")) steps.push_back(line.at("step"));
+    EXPECT_EQ(steps, (std::vector<int>{2, 4, 5}));
+}
+
+TEST_F(TrainingOptions, LearningRateRisesThenFalls) {
+    succeed(finetune({"--max_steps", "4", "--logging_steps", "1", "--learning_rate", "1e-3", "--warmup_steps", "2"}));
+    std::vector<double> rates;
+    for (const auto& line : logged("train")) rates.push_back(line.at("learning_rate"));
+    ASSERT_EQ(rates.size(), 4U);
+    const double expected[] = {0.0, 5e-4, 1e-3, 5e-4};
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(rates[i], expected[i], 1e-12);
+}
+
+TEST_F(TrainingOptions, WithoutValidationDataThereAreNoScores) {
+    succeed(finetune({"--max_steps", "2"}));
+    EXPECT_TRUE(exists("out/train_results.json"));
+    EXPECT_FALSE(exists("out/eval_results.json"));
+    EXPECT_PRED2(test::contains, test::slurp(folder / "out/README.md"), "Not evaluated.");
+}
+
+TEST_F(TrainingOptions, SaveStrategyKeepsTheNewestCheckpointsWhichAreWholeModels) {
+    succeed(finetune({"--max_steps", "7", "--save_strategy", "steps", "--save_steps", "2", "--save_total_limit", "2"}));
+    EXPECT_EQ(checkpoints(), (std::vector<std::string>{"checkpoint-4", "checkpoint-6"}));
+    EXPECT_NO_THROW(accuracy_of("out/checkpoint-6"));
+    EXPECT_NE(test::slurp(folder / "out/checkpoint-6/model.safetensors"),
+              test::slurp(folder / "out/model.safetensors"));
+}
+
+TEST_F(TrainingOptions, SaveStrategyEpochSavesAfterEach) {
+    succeed(finetune({"--num_train_epochs", "2", "--save_strategy", "epoch"}));
+    EXPECT_EQ(checkpoints(), (std::vector<std::string>{"checkpoint-12", "checkpoint-6"}));
+}
+
+TEST_F(TrainingOptions, EvaluationStrategyStepsAndEpochEvaluateThen) {
+    succeed(finetune(with_validation() +
+                     Arguments{"--max_steps", "6", "--evaluation_strategy", "steps", "--eval_steps", "2"}));
+    std::vector<int> steps;
+    for (const auto& line : logged("eval")) steps.push_back(line.at("step"));
+    EXPECT_EQ(steps, (std::vector<int>{2, 4, 6}));
+    succeed(finetune(with_validation() +
+                     Arguments{"--overwrite_output_dir", "--num_train_epochs", "2", "--evaluation_strategy", "epoch"}));
+    EXPECT_EQ(logged("eval").size(), 2U);
+}
+
+TEST_F(TrainingOptions, LoadBestModelAtEndKeepsTheBestNotTheLast) {
+    // So high a rate after a good start ruins the model: constant predictions at the end.
+    succeed(
+        finetune(with_validation() + Arguments{"--max_steps", "40", "--learning_rate", "2e-3", "--evaluation_strategy",
+                                               "steps", "--eval_steps", "1", "--load_best_model_at_end", "True",
+                                               "--lr_scheduler_type", "constant"}));
+    double best = 0.0;
+    int step = 0;
+    for (const auto& line : logged("eval"))
+        if (line.at("accuracy") > best) {
+            best = line.at("accuracy");
+            step = line.at("step");
+        }
+    const auto results = read_json("out/all_results.json");
+    EXPECT_EQ(results.at("best_metric"), best);
+    EXPECT_EQ(results.at("best_step"), step);
+    EXPECT_LT(step, 40);
+    EXPECT_EQ(results.at("eval_accuracy"), best);
+    EXPECT_EQ(accuracy_of("out"), best);
+    EXPECT_TRUE(checkpoints().empty());
+}
+
+TEST_F(TrainingOptions, ALossIsBetterWhenItIsSmaller) {
+    succeed(
+        finetune(with_validation() + Arguments{"--max_steps", "12", "--learning_rate", "1e-3", "--evaluation_strategy",
+                                               "steps", "--eval_steps", "2", "--load_best_model_at_end",
+                                               "--metric_for_best_model", "eval_loss"}));
+    double least = 1e9;
+    for (const auto& line : logged("eval")) least = std::min(least, line.at("loss").get<double>());
+    EXPECT_EQ(read_json("out/all_results.json").at("best_metric"), least);
+}
+
+TEST_F(TrainingOptions, EarlyStoppingStopsAfterSoManyEvaluationsWithoutABetterOne) {
+    const auto outcome = succeed(
+        finetune(with_validation() + Arguments{"--max_steps", "50", "--learning_rate", "0", "--evaluation_strategy",
+                                               "steps", "--eval_steps", "1", "--early_stopping_patience", "3"}));
+    EXPECT_PRED2(test::contains, outcome.err, "stopping early");
+    EXPECT_EQ(outcome.json().at("train_steps"), 4);  // the first is the best, three more are no better
+    EXPECT_EQ(outcome.json().at("best_step"), 1);
+}
+
+TEST_F(TrainingOptions, ACorrelationThatIsUndefinedAtFirstIsNotTheBest) {
+    put("train.tsv", "sentence1\tlabel\nw1\t0.5\nw2\t1.5\nw3\t2.5\n");
+    put("dev.tsv", "sentence1\tlabel\nw1\t0.5\nw2\t1.5\nw3\t2.5\n");
+    std::filesystem::remove_all(folder / "model");
+    put_model("reg");
+    // A head of zeros predicts one number for all, until the first step.
+    auto model = load_checkpoint(folder / "model");
+    model.tensors["classifier.weight"] = Tensor::from<float>({1, 32}, std::vector<float>(32, 0.0F));
+    save_checkpoint(folder / "model", model.config, model.tensors);
+    succeed(finetune(with_validation() + Arguments{"--max_steps", "6", "--warmup_steps", "1", "--evaluation_strategy",
+                                                   "steps", "--eval_steps", "1", "--learning_rate", "1e-2",
+                                                   "--load_best_model_at_end", "--metric_for_best_model", "pearson"}));
+    ASSERT_TRUE(logged("eval").front().at("pearson").is_null());
+    const auto results = read_json("out/all_results.json");
+    EXPECT_TRUE(results.at("best_metric").is_number());
+    EXPECT_GT(results.at("best_step").get<int>(), 1);
+}
+
+TEST_F(TrainingOptions, OverwriteOutputDirWritesIntoAFolderThatIsNotEmpty) {
+    std::filesystem::create_directories(folder / "out");
+    put("out/mine.txt", "kept");
+    succeed(finetune({"--max_steps", "1", "--overwrite_output_dir"}));
+    EXPECT_EQ(test::slurp(folder / "out/mine.txt"), "kept");
+    EXPECT_TRUE(exists("out/model.safetensors"));
+}
+
+TEST_F(TrainingOptions, MaxSamplesTakeTheFirst) {
+    const auto outcome = succeed(finetune(
+        with_validation() + Arguments{"--max_train_samples", "8", "--max_eval_samples", "5", "--max_steps", "1"}));
+    EXPECT_EQ(outcome.json().at("eval_samples"), 5);
+    EXPECT_PRED2(test::contains, outcome.err, "training: 8 sentences");
+}
+
+TEST_F(TrainingOptions, ReportToTensorboardWritesAnEventFile) {
+    succeed(finetune(
+        {"--max_steps", "2", "--logging_steps", "1", "--report_to", "tensorboard", "--logging_dir", path("events")}));
+    int files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "events")) {
+        EXPECT_TRUE(entry.path().filename().string().starts_with("events.out.tfevents."));
+        EXPECT_PRED2(test::contains, test::slurp(entry.path()), "train/loss");
+        ++files;
+    }
+    EXPECT_EQ(files, 1);
+}
+
+TEST_F(TrainingOptions, ANewHeadIsAnnouncedAndMade) {
+    put_data("two.tsv", 12, [](int i) { return i % 2 == 0 ? "no" : "yes"; });
+    const auto outcome = succeed(finetune({"--max_steps", "1", "--train_file", path("two.tsv")}));
+    EXPECT_PRED2(test::contains, outcome.err,
+                 "classifier.weight is not in " + path("model") + ": initialised at random");
+    EXPECT_EQ(read_json("out/config.json").at("id2label"), (nlohmann::json{{"0", "no"}, {"1", "yes"}}));
+}
+
+TEST_F(TrainingOptions, SkippedRowsOfQqpAreAWarning) {
+    std::filesystem::create_directories(folder / "QQP");
+    put("QQP/dev.tsv", "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n0\t1\t2\tw1\tw2\t0\n");
+    put("QQP/train.tsv",
+        "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n0\t1\t2\tw1\tw2\t0\n1\t1\t2\tw1\n2\t1\t2\tw3\tw4\t1\n");
+    const auto outcome =
+        succeed(finetune({"--train_file", "", "--task_name", "qqp", "--data_dir", path("QQP"), "--max_steps", "1"}));
+    EXPECT_EQ(warnings(outcome), (std::vector<std::string>{"warning: " + path("QQP/train.tsv") +
+                                                           ": 1 rows with too few columns are left out"}));
+    EXPECT_PRED2(test::contains, outcome.err, "training: 2 sentences");
+}
+
+}  // namespace
+}  // namespace moebert
