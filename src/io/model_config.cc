@@ -22,8 +22,8 @@ constexpr std::array<const char*, 4> route_methods = {"hash-random", "hash-balan
 
 // What Hugging Face's BERT configurations may name.
 const std::set<std::string> activations = {
-    "gelu",  "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_10", "quick_gelu", "relu", "relu6", "silu",
-    "swish", "tanh",     "sigmoid",           "mish",      "linear",  "leaky_relu"};
+    "gelu", "gelu_python", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_10", "quick_gelu", "relu", "relu6",
+    "silu", "swish",       "tanh",     "sigmoid",           "mish",      "linear",  "leaky_relu"};
 
 // Keys that ModelConfig holds in fields of its own, and those that would no longer be true of a file written later.
 const std::set<std::string> own_keys = {"architectures",
