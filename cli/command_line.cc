@@ -1,8 +1,10 @@
 #include "command_line.h"
 
 #include <algorithm>
+#include <iostream>
 #include <sstream>
 
+#include "core/json_text.h"
 #include "core/nearest.h"
 #include "io/file.h"
 
@@ -18,8 +20,20 @@ std::string nearest_option(const CLI::App& app, const std::string& name) {
     return nearest_name(name, known);
 }
 
+// Another subcommand that has a use for the option; empty: none has.
+std::string other_subcommand(const CLI::App& app, const std::string& name) {
+    if (!app.get_parent()) return "";
+    for (const auto* other : app.get_parent()->get_subcommands([](const CLI::App*) { return true; })) {
+        const auto* option = other->get_option_no_throw("--" + name);
+        if (option && !option->get_group().empty()) return other->get_name();
+    }
+    return "";
+}
+
 void check_known(const CLI::App& app, const std::string& name, const std::string& where) {
     if (app.get_option_no_throw("--" + name)) return;
+    if (const auto other = other_subcommand(app, name); !other.empty())
+        fail_usage("{}--{}: no such option of `moebert {}`; `moebert {}` has it", where, name, app.get_name(), other);
     fail_usage("{}--{}: no such option of `moebert {}`; the nearest is --{}", where, name, app.get_name(),
                nearest_option(app, name));
 }
@@ -42,8 +56,8 @@ std::string lower(std::string word) {
     return word;
 }
 
-std::string json_text(const nlohmann::json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump();
+std::string option_text(const nlohmann::json& value) {
+    return value.is_string() ? value.get<std::string>() : json_text(value);
 }
 
 std::vector<std::string> read_json_config(const std::string& file) try {
@@ -53,7 +67,7 @@ std::vector<std::string> read_json_config(const std::string& file) try {
     for (const auto& [name, value] : json.items()) {
         if (value.is_null()) continue;
         if (value.is_structured()) throw InputError(file, name, "expected a number, string or boolean");
-        arguments.push_back("--" + name + "=" + json_text(value));
+        arguments.push_back("--" + name + "=" + option_text(value));
     }
     return arguments;
 } catch (const nlohmann::json::exception& error) {
@@ -112,6 +126,8 @@ std::vector<std::string> prepare_arguments(const CLI::App& app, const std::vecto
     from_file.insert(from_file.end(), given.begin(), given.end());  // the command line comes last and wins
     return from_file;
 }
+
+void print_result(const nlohmann::json& result) { std::cout << json_text(result) << '\n'; }
 
 void Ignored::warn(const CLI::App& app, const Sink& sink) const {
     for (const auto& name : names_)

@@ -75,4 +75,7 @@ private:
 // options. Throws a UsageError for an option that `app` doesn't know, with the nearest one it does.
 std::vector<std::string> prepare_arguments(const CLI::App& app, const std::vector<std::string>& arguments);
 
+// A subcommand's result: one line of JSON on standard output.
+void print_result(const nlohmann::json& result);
+
 }  // namespace moebert::cli

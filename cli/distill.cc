@@ -1,5 +1,3 @@
-#include <iostream>
-
 #include "training.h"
 
 namespace moebert::cli {
@@ -18,7 +16,7 @@ void add_distill(CLI::App& app, const Session& session) {
     options->ignored.bind(*command, options->script);
     command->callback([command, options, &session] {
         options->start(*command, session);
-        std::cout << run_distill(options->job, options->moe, options->distill, session.sink).dump() << '\n';
+        print_result(run_distill(options->job, options->moe, options->distill, session.sink));
     });
 }
 

@@ -1,5 +1,3 @@
-#include <iostream>
-
 #include "training.h"
 
 namespace moebert::cli {
@@ -33,7 +31,7 @@ void add_evaluate(CLI::App& app, const Session& session) {
     command->callback([o, &session] {
         prepare_runtime(o->num_threads, session.sink);
         if (o->evaluate.output_dir.empty()) o->evaluate.output_dir = o->job.model_name_or_path;
-        std::cout << run_evaluate(o->job, o->evaluate, session.sink).dump() << '\n';
+        print_result(run_evaluate(o->job, o->evaluate, session.sink));
     });
 }
 

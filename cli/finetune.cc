@@ -1,5 +1,3 @@
-#include <iostream>
-
 #include "training.h"
 
 namespace moebert::cli {
@@ -13,7 +11,7 @@ void add_finetune(CLI::App& app, const Session& session) {
     options->ignored.bind(*command, options->script);
     command->callback([command, options, &session] {
         options->start(*command, session);
-        std::cout << run_finetune(options->job, session.sink).dump() << '\n';
+        print_result(run_finetune(options->job, session.sink));
     });
 }
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <iostream>
 #include <numeric>
 
 #include "command_line.h"
@@ -54,11 +53,10 @@ void run(const HashBalanceOptions& o, const Sink& sink) {
         load[static_cast<std::size_t>(table[token])] += counts[token];
     if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
     save_hash_list(path, table);
-    std::cout << nlohmann::json{{"file", path.string()},
-                                {"tokens", std::accumulate(load.begin(), load.end(), std::int64_t{0})},
-                                {"expert_load", load}}
-                     .dump()
-              << '\n';
+    const nlohmann::json summary{{"file", path.string()},
+                                 {"tokens", std::accumulate(load.begin(), load.end(), std::int64_t{0})},
+                                 {"expert_load", load}};
+    print_result(summary);
 }
 
 }  // namespace

@@ -1,5 +1,3 @@
-#include <iostream>
-
 #include "moe/importance.h"
 #include "training.h"
 
@@ -44,7 +42,7 @@ void add_importance(CLI::App& app, const Session& session) {
     options->ignored.bind(*command, options->script);
     command->callback([command, options, &session] {
         options->start(*command, session);
-        std::cout << run_importance(options->job, options->importance, session.sink).dump() << '\n';
+        print_result(run_importance(options->job, options->importance, session.sink));
     });
 }
 

@@ -2,14 +2,18 @@
 
 #include <iostream>
 
+#include "command_line.h"
 #include "commands.h"
+#include "core/json_text.h"
 #include "moe/inspect.h"
 
 namespace moebert::cli {
 
 namespace {
 
-std::string text_of(const nlohmann::json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string text_of(const nlohmann::json& value) {
+    return value.is_string() ? value.get<std::string>() : json_text(value);
+}
 
 bool is_table(const nlohmann::json& value) { return value.is_array() && !value.empty() && value.front().is_object(); }
 
@@ -52,7 +56,7 @@ void add_inspect(CLI::App& app, const Session&) {
     command->callback([o] {
         const auto found = inspect(o->path);
         if (o->json)
-            std::cout << found.dump() << '\n';
+            print_result(found);
         else
             print(found, "");
     });

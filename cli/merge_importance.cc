@@ -1,5 +1,3 @@
-#include <iostream>
-
 #include "command_line.h"
 #include "commands.h"
 #include "moe/importance.h"
@@ -25,11 +23,9 @@ void add_merge_importance(CLI::App& app, const Session&) {
             fail_usage("{}: is there already; give --overwrite_output_dir to write over it", options->output_file);
         const auto merged = merge_importance(options->files);
         save_importance(options->output_file, merged);
-        std::cout << nlohmann::json{{"file", options->output_file},
-                                    {"parts", options->files.size()},
-                                    {"examples", merged.source.examples}}
-                         .dump()
-                  << '\n';
+        const nlohmann::json summary{
+            {"file", options->output_file}, {"parts", options->files.size()}, {"examples", merged.source.examples}};
+        print_result(summary);
     });
 }
 

@@ -45,15 +45,11 @@ std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
 void run(const PredictCommand& o, const Session& session) {
     const auto format = parse_prediction_format(o.output_format);
     prepare_runtime(o.num_threads, session.sink);
-    PredictionResult all;
-    for (auto& dataset : read_inputs(o, session.sink)) {
-        drop_labels(dataset);
-        auto part = run_predict(o.model_name_or_path, dataset, o.data.max_seq_length, o.evaluate, session.sink);
-        all.labels = part.labels;
-        all.logits.insert(all.logits.end(), part.logits.begin(), part.logits.end());
-    }
-    if (o.output_file.empty()) return write_predictions(std::cout, format, all.labels, all.logits);
-    save_predictions(o.output_file, format, all.labels, all.logits);
+    auto inputs = read_inputs(o, session.sink);
+    for (auto& dataset : inputs) drop_labels(dataset);
+    const auto found = run_predict(o.model_name_or_path, inputs, o.data.max_seq_length, o.evaluate, session.sink);
+    if (o.output_file.empty()) return write_predictions(std::cout, format, found.labels, found.logits);
+    save_predictions(o.output_file, format, found.labels, found.logits);
 }
 
 }  // namespace

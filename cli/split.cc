@@ -1,5 +1,3 @@
-#include <iostream>
-
 #include "command_line.h"
 #include "commands.h"
 #include "moe/options.h"
@@ -33,14 +31,13 @@ void run(const SplitOptions& o, const Session& session) {
     const auto student = build_student(dense, plan, scores ? &*scores : nullptr);
     save_checkpoint(o.output_dir, student.config, student.tensors);
     copy_tokenizer_files(o.model_name_or_path, o.output_dir);
-    std::cout << nlohmann::json{{"output_dir", o.output_dir},
-                                {"num_experts", plan.moe.num_experts},
-                                {"expert_size", plan.moe.expert_size},
-                                {"shared_size", plan.moe.shared_size},
-                                {"route_method", to_string(plan.moe.route_method)},
-                                {"split_method", to_string(plan.split_method)}}
-                     .dump()
-              << '\n';
+    const nlohmann::json summary{{"output_dir", o.output_dir},
+                                 {"num_experts", plan.moe.num_experts},
+                                 {"expert_size", plan.moe.expert_size},
+                                 {"shared_size", plan.moe.shared_size},
+                                 {"route_method", to_string(plan.moe.route_method)},
+                                 {"split_method", to_string(plan.split_method)}};
+    print_result(summary);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/json_text.h"
 #include "io/file.h"
 #include "io/safetensors.h"
 #include "io/weight_files.h"
@@ -166,7 +167,7 @@ void make_directory(const fs::path& directory) {
 }
 
 std::string config_text(const ModelConfig& config) try {
-    return to_json(config).dump(2) + "\n";
+    return json_text(to_json(config), 2) + "\n";
 } catch (const nlohmann::json::exception&) {
     fail("can't save the model: a label's name is not valid UTF-8");
 }

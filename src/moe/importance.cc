@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "io/pickle.h"
 #include "io/safetensors.h"
 
@@ -173,7 +174,7 @@ void save_importance(const std::filesystem::path& file, const Importance& import
     std::vector<double> flat;
     for (const auto& row : importance.scores) flat.insert(flat.end(), row.begin(), row.end());
     write_safetensors(file, {{"importance", Tensor::from<double>({importance.layers(), importance.neurons()}, flat)}},
-                      {{"source", as_json(importance.source).dump()}});
+                      {{"source", json_text(as_json(importance.source))}});
 }
 
 namespace {

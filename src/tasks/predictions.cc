@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <sstream>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "io/file.h"
 
 namespace moebert {
@@ -43,9 +43,7 @@ std::vector<float> softmax(Logits row) {
     return probabilities;
 }
 
-std::string quote(const std::string& text) {
-    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+std::string quote(const std::string& text) { return json_text(nlohmann::json(text)); }
 
 void write_json_row(std::ostream& out, const Labels& labels, Logits row, std::size_t index) {
     out << fmt::format("{{\"index\": {}, ", index);

@@ -48,7 +48,6 @@ Checkpoint make_student(const JobContext& job, const MoeOptions& options, const 
 void check_before_work(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
                        const Checkpoint& teacher) {
     check_options(job.train);
-    check_sequence_length(teacher.config, job.data.max_seq_length);
     if (teacher.config.moe) fail("{}: is a mixture of experts; the teacher must be dense", job.model_name_or_path);
     if (!(distill.distill_weight >= 0))
         fail_usage("distill_weight: {} given; expected 0 or more", distill.distill_weight);
@@ -92,10 +91,10 @@ nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, con
                            const Sink& sink) {
     auto checkpoint = std::make_unique<const Checkpoint>(load_finetuned(job.model_name_or_path));
     check_before_work(job, options, distill, *checkpoint);
-    const auto tokenizer = load_tokenizer(job.model_name_or_path, checkpoint->config);
+    const auto input = load_text_input(job.model_name_or_path, checkpoint->config, job.data.max_seq_length);
     const auto labels = labels_of(checkpoint->config);
-    const auto training = load_features(job, Split::train, labels, tokenizer, sink);
-    const Validation validation(job, labels, tokenizer, sink);
+    const auto training = load_features(job, Split::train, labels, input, sink);
+    const Validation validation(job, labels, input, sink);
     auto models = load_pair(job, options, distill, training.front().features, *checkpoint, sink);
     checkpoint.reset();
     const auto teacher_scores = validation.evaluate(models.teacher);

@@ -15,9 +15,8 @@ EvaluationOptions evaluation_options(const EvaluateOptions& options) {
 nlohmann::json run_evaluate(const JobContext& job, const EvaluateOptions& options, const Sink& sink) {
     const auto evaluation = evaluation_options(options);
     const auto checkpoint = load_finetuned(job.model_name_or_path);
-    check_sequence_length(checkpoint.config, job.data.max_seq_length);
-    const auto tokenizer = load_tokenizer(job.model_name_or_path, checkpoint.config);
-    const auto sets = load_features(job, parse_split(options.split), labels_of(checkpoint.config), tokenizer, sink);
+    const auto input = load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length);
+    const auto sets = load_features(job, parse_split(options.split), labels_of(checkpoint.config), input, sink);
     const auto model = load_model(checkpoint);
     const auto metrics = task_metrics(job.data, checkpoint.config.problem_type);
     nlohmann::json results;
@@ -37,14 +36,18 @@ nlohmann::json run_evaluate(const JobContext& job, const EvaluateOptions& option
     return results;
 }
 
-PredictionResult run_predict(const std::string& model_name_or_path, const Dataset& dataset, std::int64_t max_seq_length,
-                             const EvaluateOptions& options, const Sink& sink) {
+PredictionResult run_predict(const std::string& model_name_or_path, const std::vector<Dataset>& datasets,
+                             std::int64_t max_seq_length, const EvaluateOptions& options, const Sink& sink) {
     const auto evaluation = evaluation_options(options);
     const auto checkpoint = load_finetuned(model_name_or_path);
-    check_sequence_length(checkpoint.config, max_seq_length);
-    const auto tokenizer = load_tokenizer(model_name_or_path, checkpoint.config);
-    const auto features = make_features(dataset, tokenizer, static_cast<std::size_t>(max_seq_length));
-    return {labels_of(checkpoint.config), run_model(load_model(checkpoint), features, evaluation, sink).logits};
+    const auto input = load_text_input(model_name_or_path, checkpoint.config, max_seq_length);
+    const auto model = load_model(checkpoint);
+    PredictionResult result{labels_of(checkpoint.config), {}};
+    for (const auto& dataset : datasets) {
+        const auto logits = run_model(model, make_features(dataset, input), evaluation, sink).logits;
+        result.logits.insert(result.logits.end(), logits.begin(), logits.end());
+    }
+    return result;
 }
 
 }  // namespace moebert

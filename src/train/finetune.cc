@@ -24,12 +24,11 @@ Model load_for_task(const JobContext& job, const Labels& labels, const Sink& sin
 nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     check_options(job.train);
     const auto config = read_model_config(std::filesystem::path(job.model_name_or_path) / "config.json");
-    check_sequence_length(config, job.data.max_seq_length);
-    const auto tokenizer = load_tokenizer(job.model_name_or_path, config);
-    const auto training = load_features(job, Split::train, std::nullopt, tokenizer, sink);
+    const auto input = load_text_input(job.model_name_or_path, config, job.data.max_seq_length);
+    const auto training = load_features(job, Split::train, std::nullopt, input, sink);
     const auto& train_set = training.front();
     auto model = load_for_task(job, train_set.labels, sink);
-    const Validation validation(job, train_set.labels, tokenizer, sink);
+    const Validation validation(job, train_set.labels, input, sink);
 
     TrainingJob training_job{model, train_set.features, {}, {}, {}, validation.best_metric()};
     training_job.loss = [&](const Batch& batch, const ForwardOptions& options, StepShare share) {

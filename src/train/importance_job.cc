@@ -36,9 +36,8 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
         fail_usage("{}: is there already; give --overwrite_output_dir to write over it", path.string());
     const auto split = parse_split(options.split);
     const auto checkpoint = load_finetuned(job.model_name_or_path);
-    check_sequence_length(checkpoint.config, job.data.max_seq_length);
-    const auto tokenizer = load_tokenizer(job.model_name_or_path, checkpoint.config);
-    const auto features = own_share(load_features(job, split, labels_of(checkpoint.config), tokenizer, sink), options);
+    const auto input = load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length);
+    const auto features = own_share(load_features(job, split, labels_of(checkpoint.config), input, sink), options);
     const auto model = load_model(checkpoint);
     ImportanceSource source;
     source.model_digest = checkpoint_digest(checkpoint);

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "io/file.h"
 #include "train/importance_pass.h"
 
@@ -38,31 +39,13 @@ void prepare_runtime(std::int64_t num_threads, const Sink& sink) {
             gflops);
 }
 
-void check_sequence_length(const ModelConfig& config, std::int64_t max_seq_length) {
-    if (max_seq_length < 3) fail_usage("max_seq_length: {} given; at least 3 are needed", max_seq_length);
-    if (max_seq_length > config.max_position_embeddings)
-        fail_usage("max_seq_length: {} given; the model has positions for {} (max_position_embeddings)", max_seq_length,
-                   config.max_position_embeddings);
-}
-
-Tokenizer load_tokenizer(const std::filesystem::path& directory, const ModelConfig& config) {
-    auto tokenizer = Tokenizer::load(directory);
-    if (static_cast<std::int64_t>(tokenizer.vocab_size()) > config.vocab_size)
-        throw InputError(directory, "vocab_size",
-                         fmt::format("the tokenizer has {} tokens; the model has embeddings of {}",
-                                     tokenizer.vocab_size(), config.vocab_size));
-    return tokenizer;
-}
-
 std::vector<FeatureSet> load_features(const JobContext& job, Split split, const std::optional<Labels>& labels,
-                                      const Tokenizer& tokenizer, const Sink& sink) {
+                                      const TextInput& input, const Sink& sink) {
     std::vector<FeatureSet> sets;
     for (const auto& dataset : load_datasets(job.data, split, labels, sink)) {
         if (!dataset.is_labelled())
             throw InputError(dataset.file, "", "has no labels; training, scoring and evaluation need them");
-        sets.push_back({dataset.name,
-                        make_features(dataset, tokenizer, static_cast<std::size_t>(job.data.max_seq_length)),
-                        dataset.labels});
+        sets.push_back({dataset.name, make_features(dataset, input), dataset.labels});
     }
     return sets;
 }
@@ -98,7 +81,7 @@ std::int64_t count_examples(const std::vector<FeatureSet>& sets) {
 }
 
 void save_json(const std::filesystem::path& file, const nlohmann::json& value) {
-    write_file_atomically(file, value.dump(2) + "\n");
+    write_file_atomically(file, json_text(value, 2) + "\n");
 }
 
 void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& source) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tasks/text_input.h"
 #include "train/evaluation.h"
 #include "train/jobs.h"
 #include "train/model.h"
@@ -22,15 +23,9 @@ struct FeatureSet {
 
 std::int64_t count_examples(const std::vector<FeatureSet>& sets);
 
-// Throws a UsageError when inputs of that length have no position in the model's table.
-void check_sequence_length(const ModelConfig& config, std::int64_t max_seq_length);
-
-// The checkpoint's tokenizer; an InputError when it has tokens that the model has no embedding for.
-Tokenizer load_tokenizer(const std::filesystem::path& directory, const ModelConfig& config);
-
 // Of labelled data; an InputError where there are no labels.
 std::vector<FeatureSet> load_features(const JobContext& job, Split split, const std::optional<Labels>& labels,
-                                      const Tokenizer& tokenizer, const Sink& sink);
+                                      const TextInput& input, const Sink& sink);
 
 // Whether the options say where the split's examples are.
 bool has_split(const DataOptions& data, Split split);
@@ -42,7 +37,7 @@ Checkpoint load_finetuned(const std::filesystem::path& directory);
 // The validation split of a training job, which may be absent; then there are no metrics.
 class Validation {
 public:
-    Validation(const JobContext& job, const Labels& labels, const Tokenizer& tokenizer, const Sink& sink);
+    Validation(const JobContext& job, const Labels& labels, const TextInput& input, const Sink& sink);
 
     // Metrics of all parts of the split; those of further parts (MNLI mismatched) end in _mm.
     Metrics evaluate(const Model& model) const;

@@ -62,12 +62,12 @@ struct EvaluateOptions {
 // Metrics of a checkpoint; empty output_dir: nothing is written.
 nlohmann::json run_evaluate(const JobContext& job, const EvaluateOptions& options, const Sink& sink);
 
-// Logits for a dataset, (examples, labels), and the meaning of the labels.
+// Logits for datasets one after the other, (examples, labels), and the meaning of the labels.
 struct PredictionResult {
     Labels labels;
     std::vector<float> logits;
 };
-PredictionResult run_predict(const std::string& model_name_or_path, const Dataset& dataset, std::int64_t max_seq_length,
-                             const EvaluateOptions& options, const Sink& sink);
+PredictionResult run_predict(const std::string& model_name_or_path, const std::vector<Dataset>& datasets,
+                             std::int64_t max_seq_length, const EvaluateOptions& options, const Sink& sink);
 
 }  // namespace moebert

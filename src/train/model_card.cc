@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "core/json_text.h"
 #include "io/file.h"
 #include "train/job_common.h"
 
@@ -22,7 +23,7 @@ std::string score_table(const nlohmann::json& results) {
     std::string rows;
     for (const auto& [name, value] : results.items())
         if (value.is_number() && (name.starts_with("eval_") || name.starts_with("teacher_")))
-            rows += fmt::format("| {} | {} |\n", name, value.dump());
+            rows += fmt::format("| {} | {} |\n", name, json_text(value));
     return rows.empty() ? "Not evaluated.\n" : "| score | value |\n| --- | --- |\n" + rows;
 }
 

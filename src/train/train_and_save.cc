@@ -8,11 +8,11 @@
 
 namespace moebert {
 
-Validation::Validation(const JobContext& job, const Labels& labels, const Tokenizer& tokenizer, const Sink& sink)
+Validation::Validation(const JobContext& job, const Labels& labels, const TextInput& input, const Sink& sink)
     : metrics_(task_metrics(job.data, labels.problem_type)),
       options_{job.train.per_device_eval_batch_size, torch::kFloat32},
       sink_(sink) {
-    if (has_split(job.data, Split::validation)) sets_ = load_features(job, Split::validation, labels, tokenizer, sink);
+    if (has_split(job.data, Split::validation)) sets_ = load_features(job, Split::validation, labels, input, sink);
     check_selection(job.train);
 }
 

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/random.h"
 #include "train/adamw.h"
 #include "train/matmul.h"
@@ -181,9 +182,14 @@ private:
             window_.load[k] = window_.load[k].defined() ? window_.load[k] + loss.expert_load[k] : loss.expert_load[k];
     }
 
-    void check_finite(double loss, double norm) const {
-        if (std::isfinite(loss) && std::isfinite(norm)) return;
-        const std::string good = saved_.empty() ? "none was saved" : saved_.back().string();
+    // A checkpoint is good once its weights have given a finite loss and gradient.
+    void check_finite(double loss, double norm) {
+        if (std::isfinite(loss) && std::isfinite(norm)) {
+            if (!saved_.empty()) good_ = saved_.back();
+            return;
+        }
+        const bool is_there = std::find(saved_.begin(), saved_.end(), good_) != saved_.end();
+        const std::string good = is_there ? good_.string() : "none was saved";
         fail(
             "training: step {}: the {} is {}; a smaller learning rate or --max_grad_norm may help (last good "
             "checkpoint: {})",
@@ -237,7 +243,7 @@ private:
         nlohmann::json line{{"epoch", epoch()}};
         for (const auto& [name, value] : metrics) line[name] = value;
         log_.write("eval", result_.steps, line);
-        sink_.info("step {}: {}", result_.steps, line.dump());
+        sink_.info("step {}: {}", result_.steps, json_text(line));
         judge(metrics);
         start_ += Clock::now() - pause;  // training's own time
         window_.start += Clock::now() - pause;
@@ -324,6 +330,7 @@ private:
     TrainingResult result_;
     Window window_;
     std::vector<std::filesystem::path> saved_;
+    std::filesystem::path good_;
     std::int64_t worse_ = 0;
     bool stopped_ = false;
     Clock::time_point start_ = Clock::now();

@@ -1,6 +1,7 @@
 #include "train/training_log.h"
 
 #include "core/error.h"
+#include "core/json_text.h"
 
 namespace moebert {
 
@@ -21,7 +22,7 @@ void TrainingLog::write(const std::string& group, std::int64_t step, nlohmann::j
             if (value.is_number()) events_->scalar(group + "/" + name, step, value.get<double>());
     nlohmann::json line{{"event", group}, {"step", step}};
     line.update(values);
-    out_ << line.dump() << '\n' << std::flush;
+    out_ << json_text(line) << '\n' << std::flush;
     if (!out_) fail("{}: can't be written", file_.string());
 }
 

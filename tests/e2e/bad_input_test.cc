@@ -1,90 +1,20 @@
 // What can't be used is refused: an exit code, one line that names it, and nothing written.
+#include "bad_input.h"
+
 #include <cmath>
 #include <limits>
 
 #include "io/pickle.h"
 #include "io/safetensors.h"
-#include "support.h"
 
 namespace moebert {
 namespace {
 
 using test::Arguments;
+using test::BadInput;
+using test::kFailed;
+using test::kUsage;
 using test::operator+;
-
-constexpr int kFailed = 1, kUsage = 2;
-
-class BadInput : public test::Program {
-public:
-    BadInput() {
-        put_model();
-        put_classes("train.tsv");
-        put_classes("dev.tsv", 9);
-    }
-
-    Arguments with_model(const std::string& command) const { return {command, "--model_name_or_path", path("model")}; }
-    Arguments finetune(const Arguments& more = {}) const {
-        return with_model("finetune") + Arguments{"--output_dir",     path("out"), "--train_file", path("train.tsv"),
-                                                  "--max_seq_length", "16",        "--max_steps",  "2"} +
-               more;
-    }
-    Arguments split(const Arguments& more = {}) const {
-        return with_model("split") +
-               Arguments{"--output_dir",  path("out"), "--split_method", "random", "--num_experts", "4",
-                         "--expert_size", "16",        "--shared_size",  "8"} +
-               more;
-    }
-    Arguments distill(const Arguments& more = {}) const {
-        return with_model("distill") + Arguments{"--output_dir",     path("out"), "--train_file",   path("train.tsv"),
-                                                 "--max_seq_length", "16",        "--max_steps",    "2",
-                                                 "--num_experts",    "4",         "--expert_size",  "16",
-                                                 "--shared_size",    "8",         "--split_method", "random"} +
-               more;
-    }
-    Arguments importance(const Arguments& more = {}) const {
-        return with_model("importance") +
-               Arguments{"--output_dir", path("out"), "--train_file", path("train.tsv"), "--max_seq_length", "16"} +
-               more;
-    }
-    Arguments evaluate(const Arguments& more = {}) const {
-        return with_model("evaluate") +
-               Arguments{"--validation_file", path("dev.tsv"), "--max_seq_length", "16", "--output_dir", path("out")} +
-               more;
-    }
-    Arguments predict(const Arguments& more = {}) const {
-        return with_model("predict") + Arguments{"--max_seq_length", "16", "--output_file", path("out.jsonl")} + more;
-    }
-    Arguments hash_balance(const Arguments& more = {}) const {
-        return with_model("hash-balance") +
-               Arguments{"--output_dir", path("out"), "--train_file", path("train.tsv"), "--max_seq_length", "16"} +
-               more;
-    }
-
-    // Every command that reads the model.
-    std::vector<std::pair<Arguments, std::string>> all_commands() const {
-        return {{finetune(), ""},
-                {split(), ""},
-                {distill(), ""},
-                {importance(), ""},
-                {evaluate(), ""},
-                {predict(), "w1\n"},
-                {{"inspect", path("model")}, ""}};
-    }
-    void refuse_model(int code, const std::vector<std::string>& parts) const {
-        for (const auto& [command, input] : all_commands()) {
-            SCOPED_TRACE(command.front());
-            refuse(code, command, parts, input);
-        }
-    }
-    void change_config(const std::string& key, const nlohmann::json& value) const {
-        auto config = read_json("model/config.json");
-        config[key] = value;
-        put("model/config.json", config.dump());
-    }
-    void cut(const std::string& name, std::size_t bytes) const {
-        put(name, test::slurp(folder / name).substr(0, bytes));
-    }
-};
 
 // Files of every kind: missing, truncated, hostile.
 
@@ -274,7 +204,25 @@ TEST_F(BadInput, ARowWithTooFewColumnsIsNamedByLine) {
            {path("RTE/train.tsv"), "line 3"});
 }
 
+TEST_F(BadInput, PairsAreRefusedByAModelThatTakesSingleSentences) {
+    ModelConfig config = load_checkpoint(folder / "model").config;
+    config.type_vocab_size = 1;
+    put_random_model(config, "single");
+    const auto model = path("single");
+    const auto pairs = put("pairs.tsv", "sentence1\tsentence2\tlabel\nw1\tw2\t0\nw3\tw4\t1\nw3\tw4\t2\n").string();
+    const Arguments files{"--model_name_or_path", model, "--train_file", pairs, "--validation_file", pairs};
+    for (const auto& command : {finetune(files), distill(files), importance(files), evaluate(files),
+                                predict({"--model_name_or_path", model, "--test_file", pairs})})
+        refuse(kFailed, command, {pairs, "sentence2", "type_vocab_size"});
+    succeed(predict({"--model_name_or_path", model}), "w1\n");
+}
+
 // Options.
+
+TEST_F(BadInput, AnOptionOfAnotherSubcommandNamesThatOne) {
+    refuse(kUsage, finetune({"--moebert_distill", "5.0"}), {"--moebert_distill", "`moebert distill` has it"});
+    refuse(kUsage, evaluate({"--learning_rate", "1"}), {"--learning_rate", "`moebert finetune` has it"});
+}
 
 TEST_F(BadInput, ASequenceLengthOverThePositionTableNamesBoth) {
     for (const auto& command : {finetune({"--max_seq_length", "41"}), distill({"--max_seq_length", "41"}),
@@ -440,91 +388,6 @@ TEST_F(BadInput, AModelWithoutATrainedHeadMustBeFineTunedFirst) {
     for (const auto& command : {split(), distill(), importance(), evaluate(), predict()})
         refuse(kFailed, command, {path("model"), "classifier", "moebert finetune"}, "w1\n");
     succeed(finetune());
-}
-
-// Trouble on the way.
-
-TEST_F(BadInput, ALossThatIsNoNumberStopsAndNamesTheStepAndTheLastGoodCheckpoint) {
-    const auto outcome = run(finetune({"--learning_rate", "1e30", "--max_steps", "20", "--save_strategy", "steps",
-                                       "--save_steps", "1", "--lr_scheduler_type", "constant"}));
-    EXPECT_EQ(outcome.code, kFailed);
-    EXPECT_EQ(outcome.out, "");
-    ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
-    EXPECT_PRED2(test::contains, errors(outcome)[0], "training: step ");
-    EXPECT_FALSE(exists("out/model.safetensors"));
-    EXPECT_FALSE(exists("out/all_results.json"));
-}
-
-TEST_F(BadInput, WeightsThatAreNoNumbersAreNoticedAtTheFirstStep) {
-    auto model = load_checkpoint(folder / "model");
-    std::vector<float> weights(32 * 32, std::numeric_limits<float>::infinity());
-    model.tensors["bert.encoder.layer.1.attention.self.query.weight"] = Tensor::from<float>({32, 32}, weights);
-    save_checkpoint(folder / "model", model.config, model.tensors);
-    const auto outcome = run(finetune());
-    EXPECT_EQ(outcome.code, kFailed);
-    ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
-    EXPECT_PRED2(test::contains, errors(outcome)[0], "training: step 1: the loss is nan");
-    EXPECT_PRED2(test::contains, errors(outcome)[0], "last good checkpoint: none was saved");
-    EXPECT_FALSE(exists("out/model.safetensors"));
-    refuse(kFailed, importance({"--output_dir", path("scores")}), {"nan"});
-    refuse(kFailed, predict(), {"finite"}, "w1\n");
-}
-
-TEST_F(BadInput, AFullDiskIsNamedByItsFileAndLeavesNoPartOfIt) {
-    // No file may grow past 16 blocks of 512 or 1024 bytes: the model has 170 KiB.
-    const std::string full = "trap '' XFSZ; ulimit -f 16; ";
-    const auto fails = [&](const Arguments& command, const std::string& name) {
-        SCOPED_TRACE(command.front());
-        const auto outcome = run(command, "", full);
-        EXPECT_EQ(outcome.code, kFailed);
-        EXPECT_EQ(outcome.out, "");
-        ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
-        EXPECT_PRED2(test::contains, errors(outcome)[0], path(name));
-        EXPECT_FALSE(exists(name));
-        const auto directory = (folder / name).parent_path();
-        if (!std::filesystem::exists(directory)) return;
-        for (const auto& entry : std::filesystem::directory_iterator(directory))
-            EXPECT_TRUE(entry.path().filename() == "train_log.jsonl") << entry.path();
-    };
-    fails(finetune({"--output_dir", path("a")}), "a/model.safetensors");
-    fails(finetune({"--output_dir", path("b"), "--save_strategy", "steps", "--save_steps", "1"}),
-          "b/checkpoint-1/model.safetensors");
-    fails(split({"--output_dir", path("c")}), "c/model.safetensors");
-    fails(distill({"--output_dir", path("d")}), "d/model.safetensors");
-}
-
-TEST_F(BadInput, AnOutputThatCannotBeWrittenIsNamed) {
-    put("file", "x");
-    refuse(kFailed, predict({"--output_file", path("file/out.jsonl")}), {path("file/out.jsonl")}, "w1\n");
-    for (const auto& command :
-         {split({"--output_dir", path("file/out")}), evaluate({"--output_dir", path("file/out")}),
-          finetune({"--output_dir", path("file/out")}), distill({"--output_dir", path("file/out")}),
-          importance({"--output_dir", path("file/out")}), hash_balance({"--output_dir", path("file/out")})})
-        refuse(kFailed, command, {path("file")});
-}
-
-TEST_F(BadInput, AFullStandardOutputIsAFailure) {
-    for (const auto& [command, input] : all_commands()) {
-        if (command.front() == "predict") continue;
-        const auto outcome = run(command, input, "", "/dev/full");
-        EXPECT_EQ(outcome.code, kFailed) << command.front();
-        EXPECT_EQ(errors(outcome), (std::vector<std::string>{"moebert: standard output: can't be written"}));
-        std::filesystem::remove_all(folder / "out");
-    }
-    const auto outcome = run(with_model("predict") + Arguments{"--max_seq_length", "16"}, "w1\n", "", "/dev/full");
-    EXPECT_EQ(outcome.code, kFailed);
-    EXPECT_EQ(errors(outcome).size(), 1U);
-}
-
-TEST_F(BadInput, AnOutputFolderThatIsNotEmptyIsLeftAlone) {
-    std::filesystem::create_directories(folder / "out");
-    put("out/mine.txt", "mine");
-    for (const auto& command : {finetune(), split(), distill()})
-        refuse(kUsage, command, {path("out"), "--overwrite_output_dir"});
-    put("out/importance.safetensors", "mine");
-    refuse(kUsage, importance(), {path("out/importance.safetensors"), "--overwrite_output_dir"});
-    put("out/hash_list.pkl", "mine");
-    refuse(kUsage, hash_balance(), {path("out/hash_list.pkl"), "--overwrite_output_dir"});
 }
 
 }  // namespace

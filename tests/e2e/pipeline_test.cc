@@ -165,6 +165,19 @@ TEST_F(Pipeline, ImportanceOfTwoProcessesMergesToThatOfOne) {
             EXPECT_NEAR(sum.at("concentration").at(k).at(name).get<double>(), value.get<double>(), 1e-6) << name;
 }
 
+TEST_F(Pipeline, FilesMayHaveNamesThatAreNoUtf8) {
+    put_model();
+    const std::string strange = "r\xe9sultats";
+    put_classes(strange + ".tsv", 24);
+    const Arguments files{"--model_name_or_path", path("model"), "--train_file", path(strange + ".tsv")};
+    succeed(Arguments{"importance", "--output_dir", path(strange)} + files + quick);
+    const auto scores = path(strange + "/importance.safetensors");
+    EXPECT_EQ(succeed({"inspect", "--json", scores}).json().at("layers"), 3);
+    succeed(Arguments{"distill", "--output_dir", path(strange + "2"), "--importance_file", scores} + files + quick +
+            experts + Arguments{"--max_steps", "1"});
+    EXPECT_TRUE(exists(strange + "2/all_results.json"));
+}
+
 TEST_F(Pipeline, DistillTakesAStudentThatSplitMade) {
     put_class_data();
     fine_tune();

@@ -1,0 +1,16 @@
+// JSON as text that can always be written: bytes that are no UTF-8 (a file's name may have them) become replacement
+// characters instead of an exception after the work is done.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace moebert {
+
+// On one line; with `indent` 0 or more, on many.
+template <class Json>
+std::string json_text(const Json& value, int indent = -1) {
+    return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace moebert

@@ -1,0 +1,99 @@
+// Trouble on the way: losses that are no numbers, full disks, folders that can't be written.
+#include "bad_input.h"
+
+#include <limits>
+
+namespace moebert {
+namespace {
+
+using test::Arguments;
+using test::BadInput;
+using test::kFailed;
+using test::kUsage;
+using test::operator+;
+
+TEST_F(BadInput, ALossThatIsNoNumberStopsAndNamesTheStepAndTheLastGoodCheckpoint) {
+    const auto outcome = run(finetune({"--learning_rate", "1e30", "--max_steps", "20", "--save_strategy", "steps",
+                                       "--save_steps", "1", "--lr_scheduler_type", "constant"}));
+    EXPECT_EQ(outcome.code, kFailed);
+    EXPECT_EQ(outcome.out, "");
+    ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
+    EXPECT_PRED2(test::contains, errors(outcome)[0], "training: step ");
+    EXPECT_FALSE(exists("out/model.safetensors"));
+    EXPECT_FALSE(exists("out/all_results.json"));
+}
+
+TEST_F(BadInput, WeightsThatAreNoNumbersAreNoticedAtTheFirstStep) {
+    auto model = load_checkpoint(folder / "model");
+    std::vector<float> weights(32 * 32, std::numeric_limits<float>::infinity());
+    model.tensors["bert.encoder.layer.1.attention.self.query.weight"] = Tensor::from<float>({32, 32}, weights);
+    save_checkpoint(folder / "model", model.config, model.tensors);
+    const auto outcome = run(finetune());
+    EXPECT_EQ(outcome.code, kFailed);
+    ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
+    EXPECT_PRED2(test::contains, errors(outcome)[0], "training: step 1: the loss is nan");
+    EXPECT_PRED2(test::contains, errors(outcome)[0], "last good checkpoint: none was saved");
+    EXPECT_FALSE(exists("out/model.safetensors"));
+    refuse(kFailed, importance({"--output_dir", path("scores")}), {"nan"});
+    refuse(kFailed, predict(), {"finite"}, "w1\n");
+}
+
+TEST_F(BadInput, AFullDiskIsNamedByItsFileAndLeavesNoPartOfIt) {
+    // No file may grow past 16 blocks of 512 or 1024 bytes: the model has 170 KiB.
+    const std::string full = "trap '' XFSZ; ulimit -f 16; ";
+    const auto fails = [&](const Arguments& command, const std::string& name) {
+        SCOPED_TRACE(command.front());
+        const auto outcome = run(command, "", full);
+        EXPECT_EQ(outcome.code, kFailed);
+        EXPECT_EQ(outcome.out, "");
+        ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
+        EXPECT_PRED2(test::contains, errors(outcome)[0], path(name));
+        EXPECT_FALSE(exists(name));
+        const auto directory = (folder / name).parent_path();
+        if (!std::filesystem::exists(directory)) return;
+        for (const auto& entry : std::filesystem::directory_iterator(directory))
+            EXPECT_TRUE(entry.path().filename() == "train_log.jsonl") << entry.path();
+    };
+    fails(finetune({"--output_dir", path("a")}), "a/model.safetensors");
+    fails(finetune({"--output_dir", path("b"), "--save_strategy", "steps", "--save_steps", "1"}),
+          "b/checkpoint-1/model.safetensors");
+    fails(split({"--output_dir", path("c")}), "c/model.safetensors");
+    fails(distill({"--output_dir", path("d")}), "d/model.safetensors");
+}
+
+TEST_F(BadInput, AnOutputThatCannotBeWrittenIsNamed) {
+    put("file", "x");
+    refuse(kFailed, predict({"--output_file", path("file/out.jsonl")}), {path("file/out.jsonl")}, "w1\n");
+    for (const auto& command :
+         {split({"--output_dir", path("file/out")}), evaluate({"--output_dir", path("file/out")}),
+          finetune({"--output_dir", path("file/out")}), distill({"--output_dir", path("file/out")}),
+          importance({"--output_dir", path("file/out")}), hash_balance({"--output_dir", path("file/out")})})
+        refuse(kFailed, command, {path("file")});
+}
+
+TEST_F(BadInput, AFullStandardOutputIsAFailure) {
+    for (const auto& [command, input] : all_commands()) {
+        if (command.front() == "predict") continue;
+        const auto outcome = run(command, input, "", "/dev/full");
+        EXPECT_EQ(outcome.code, kFailed) << command.front();
+        EXPECT_EQ(errors(outcome), (std::vector<std::string>{"moebert: standard output: can't be written"}));
+        std::filesystem::remove_all(folder / "out");
+    }
+    const auto outcome = run(with_model("predict") + Arguments{"--max_seq_length", "16"}, "w1\n", "", "/dev/full");
+    EXPECT_EQ(outcome.code, kFailed);
+    EXPECT_EQ(errors(outcome).size(), 1U);
+}
+
+TEST_F(BadInput, AnOutputFolderThatIsNotEmptyIsLeftAlone) {
+    std::filesystem::create_directories(folder / "out");
+    put("out/mine.txt", "mine");
+    for (const auto& command : {finetune(), split(), distill()})
+        refuse(kUsage, command, {path("out"), "--overwrite_output_dir"});
+    put("out/importance.safetensors", "mine");
+    refuse(kUsage, importance(), {path("out/importance.safetensors"), "--overwrite_output_dir"});
+    put("out/hash_list.pkl", "mine");
+    refuse(kUsage, hash_balance(), {path("out/hash_list.pkl"), "--overwrite_output_dir"});
+}
+
+}  // namespace
+}  // namespace moebert
