@@ -131,6 +131,8 @@ struct KnownFile {
     bool labelled;
 };
 
+void PrintTo(const KnownFile& file, std::ostream* out) { *out << file.path; }
+
 class RealGlue : public testing::TestWithParam<KnownFile> {};
 
 TEST_P(RealGlue, HasTheDocumentedNumberOfRows) {
