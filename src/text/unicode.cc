@@ -76,6 +76,12 @@ bool is_word_character(char32_t c) {
     return (kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_NL) || kind == UTF8PROC_CATEGORY_PC;
 }
 
+bool is_alphanumeric(char32_t c) {
+    const int kind = category(c);
+    return (kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_LO) ||
+           (kind >= UTF8PROC_CATEGORY_ND && kind <= UTF8PROC_CATEGORY_NO);
+}
+
 Expansion decompose(char32_t c) {
     if (c < 0xC0 || in(exceptions::whole, c)) return {{c}, 1};
     std::array<utf8proc_int32_t, 4> parts;
@@ -100,6 +106,48 @@ int combining_class(char32_t c) {
     if (c < 0x300) return 0;
     const int value = utf8proc_get_property(as_utf8proc(c))->combining_class;
     return value != 0 && in(exceptions::starters, c) ? 0 : value;
+}
+
+namespace {
+
+// Unicode 15, section 3.13, Final_Sigma: "cased" and "case-ignorable".
+bool is_cased(char32_t c) {
+    const int kind = category(c);
+    return kind == UTF8PROC_CATEGORY_LU || kind == UTF8PROC_CATEGORY_LL || kind == UTF8PROC_CATEGORY_LT;
+}
+
+bool is_case_ignorable(char32_t c) {
+    const int kind = category(c);
+    return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_ME || kind == UTF8PROC_CATEGORY_CF ||
+           kind == UTF8PROC_CATEGORY_LM || kind == UTF8PROC_CATEGORY_SK || c == '\'' || c == '.' || c == ':' ||
+           c == 0xB7 || c == 0x2018 || c == 0x2019;
+}
+
+template <class Iterator>
+bool cased_comes_first(Iterator first, Iterator last) {
+    first = std::find_if_not(first, last, is_case_ignorable);
+    return first != last && is_cased(*first);
+}
+
+bool is_final(std::u32string_view text, std::size_t at) {
+    return cased_comes_first(text.rbegin() + static_cast<std::ptrdiff_t>(text.size() - at), text.rend()) &&
+           !cased_comes_first(text.begin() + static_cast<std::ptrdiff_t>(at) + 1, text.end());
+}
+
+}  // namespace
+
+std::u32string lower_text(std::u32string_view text) {
+    constexpr char32_t kCapitalSigma = 0x3A3, kFinalSigma = 0x3C2;
+    std::u32string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == kCapitalSigma && is_final(text, i)) {
+            out.push_back(kFinalSigma);
+            continue;
+        }
+        const auto lower = to_lower(text[i]);
+        out.append(lower.characters.data(), lower.size);
+    }
+    return out;
 }
 
 }  // namespace moebert

@@ -6,6 +6,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace moebert {
 
@@ -15,6 +17,7 @@ bool is_punctuation(char32_t c);      // categories P*, and all of ASCII's symbo
 bool is_nonspacing_mark(char32_t c);  // category Mn
 bool is_chinese(char32_t c);          // the blocks that BERT takes for Chinese
 bool is_word_character(char32_t c);   // \w of a regular expression
+bool is_alphanumeric(char32_t c);     // letters and numbers (L*, N*), as Python's str.isalnum()
 
 // What one character becomes.
 struct Expansion {
@@ -25,5 +28,8 @@ struct Expansion {
 Expansion decompose(char32_t c);  // full canonical decomposition
 Expansion to_lower(char32_t c);   // without regard to its neighbours
 int combining_class(char32_t c);
+
+// As Python's str.lower(): a capital sigma at a word's end becomes a final one.
+std::u32string lower_text(std::u32string_view text);
 
 }  // namespace moebert

@@ -1,0 +1,124 @@
+#include "tasks/squad_features.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "text/unicode.h"
+#include "text/utf8.h"
+
+namespace moebert {
+namespace {
+
+std::string_view without_leading_space(std::string_view text) {
+    while (!text.empty()) {
+        const auto first = decode_utf8(text, 0);
+        if (!is_whitespace(first.code_point)) break;
+        text.remove_prefix(first.bytes);
+    }
+    return text;
+}
+
+// Windows [begin, end) over `size` tokens, each of `room` at most, that share `stride` with the next one.
+std::vector<std::array<std::size_t, 2>> cut_windows(std::size_t size, std::size_t room, std::size_t stride) {
+    std::vector<std::array<std::size_t, 2>> windows;
+    std::size_t begin = 0;
+    do {
+        windows.push_back({begin, std::min(begin + room, size)});
+        begin += room - stride;
+    } while (windows.back()[1] < size);
+    return windows;
+}
+
+class WindowMaker {
+public:
+    WindowMaker(const QuestionSet& set, const TextInput& input, const WindowOptions& options)
+        : set_(set), input_(input), options_(options), room_(static_cast<std::size_t>(input.max_seq_length) - 3) {
+        if (input.max_seq_length < 4 || room_ <= options.doc_stride)
+            fail_usage(
+                "doc_stride: {} given; at most {} tokens can be shared by windows of max_seq_length {} (a question "
+                "needs one, the special tokens three)",
+                options.doc_stride, std::max<std::int64_t>(0, input.max_seq_length - 5), input.max_seq_length);
+    }
+
+    std::vector<Window> windows_of(std::size_t index, const Encoding& context) const {
+        const auto& question = set_.questions[index];
+        if (options_.for_training && has_no_place(question)) return {};
+        auto ids = input_.tokenizer.encode_plain(without_leading_space(question.question)).input_ids;
+        const auto size = context.input_ids.size();
+        if (ids.size() + size > room_) ids.resize(std::min(ids.size(), room_ - options_.doc_stride - 1));
+        std::vector<Window> windows;
+        for (const auto& [begin, end] : cut_windows(size, room_ - ids.size(), options_.doc_stride)) {
+            windows.push_back(make_window(ids, context, begin, end));
+            windows.back().question = index;
+            if (options_.for_training) windows.back().feature.span = span_of(question, windows.back());
+        }
+        return windows;
+    }
+
+private:
+    static bool has_no_place(const Question& question) {
+        return !question.answers.empty() && question.answers.front().start == Answer::unknown;
+    }
+
+    Window make_window(const std::vector<std::int32_t>& question, const Encoding& context, std::size_t begin,
+                       std::size_t end) const {
+        Window window;
+        auto& [ids, types, label, span] = window.feature;
+        ids.reserve(question.size() + end - begin + 3);
+        ids.push_back(input_.tokenizer.cls_id());
+        ids.insert(ids.end(), question.begin(), question.end());
+        ids.push_back(input_.tokenizer.sep_id());
+        window.context_begin = ids.size();
+        const auto at = [](const auto& values, std::size_t i) {
+            return values.begin() + static_cast<std::ptrdiff_t>(i);
+        };
+        ids.insert(ids.end(), at(context.input_ids, begin), at(context.input_ids, end));
+        ids.push_back(input_.tokenizer.sep_id());
+        types.assign(ids.size(), 1);
+        std::fill_n(types.begin(), window.context_begin, std::uint8_t{0});
+        window.offsets.assign(at(context.offsets, begin), at(context.offsets, end));
+        return window;
+    }
+
+    // The tokens that hold the first answer; the [CLS] where the window has not all of it.
+    static std::array<std::int32_t, 2> span_of(const Question& question, const Window& window) {
+        if (question.answers.empty() || window.offsets.empty()) return {0, 0};
+        const auto& answer = question.answers.front();
+        const auto begin = static_cast<std::uint32_t>(answer.start);
+        const auto end = begin + static_cast<std::uint32_t>(count_characters(answer.text));
+        const auto& offsets = window.offsets;
+        if (offsets.front()[0] > begin || offsets.back()[1] < end) return {0, 0};
+        std::size_t first = 0, last = offsets.size() - 1;
+        while (first + 1 < offsets.size() && offsets[first + 1][0] <= begin) ++first;
+        while (last > 0 && offsets[last - 1][1] >= end) --last;
+        return {static_cast<std::int32_t>(window.context_begin + first),
+                static_cast<std::int32_t>(window.context_begin + last)};
+    }
+
+    const QuestionSet& set_;
+    const TextInput& input_;
+    const WindowOptions& options_;
+    std::size_t room_;
+};
+
+}  // namespace
+
+std::vector<Window> make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options,
+                                 unsigned threads) {
+    if (input.type_vocab_size < 2)
+        throw InputError(set.file, "", "the model takes single sentences only (type_vocab_size is 1)");
+    const WindowMaker maker(set, input, options);
+    std::vector<Encoding> contexts(set.contexts.size());
+    in_parallel(contexts.size(), threads,
+                [&](std::size_t i) { contexts[i] = input.tokenizer.encode_plain(set.contexts[i], true); });
+    std::vector<std::vector<Window>> parts(set.questions.size());
+    in_parallel(parts.size(), threads,
+                [&](std::size_t i) { parts[i] = maker.windows_of(i, contexts[set.questions[i].context]); });
+    std::vector<Window> windows;
+    for (auto& part : parts) std::move(part.begin(), part.end(), std::back_inserter(windows));
+    return windows;
+}
+
+}  // namespace moebert

@@ -1,0 +1,201 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "core/error.h"
+#include "tasks/squad.h"
+#include "tasks/table.h"
+#include "text/utf8.h"
+
+namespace moebert {
+namespace {
+
+using Json = nlohmann::json;
+
+// A value of the file and the path it has there.
+struct Node {
+    const std::filesystem::path& file;
+    std::string path;
+    const Json& value;
+
+    [[noreturn]] void refuse(const std::string& problem) const { throw InputError(file, path, problem); }
+
+    std::string below(const std::string& key) const {
+        if (path.empty()) return key;
+        return path + (path.starts_with("line ") ? ": " : ".") + key;
+    }
+
+    bool has(const char* key) const { return value.contains(key) && !value[key].is_null(); }
+
+    Node operator[](const char* key) const {
+        if (!value.is_object()) refuse("expected an object");
+        if (!has(key)) throw InputError(file, below(key), "is missing");
+        return {file, below(key), value[key]};
+    }
+    Node operator[](std::size_t i) const { return {file, fmt::format("{}[{}]", path, i), value[i]}; }
+
+    std::size_t size() const {
+        if (!value.is_array()) refuse("expected a list");
+        return value.size();
+    }
+    std::string text() const {
+        if (!value.is_string()) refuse("expected a text");
+        return value.get<std::string>();
+    }
+    std::string filled_text() const {
+        auto found = text();
+        if (std::all_of(found.begin(), found.end(), [](unsigned char c) { return c <= ' '; })) refuse("is empty");
+        return found;
+    }
+    std::int64_t integer() const {
+        if (!value.is_number_integer()) refuse("expected a whole number");
+        return value.get<std::int64_t>();
+    }
+};
+
+// The byte where character `index` begins; text.size() for the one after the last, npos for those beyond.
+std::size_t byte_of_character(std::string_view text, std::int64_t index) {
+    std::size_t at = 0;
+    for (; index > 0 && at < text.size(); --index) at += decode_utf8(text, at).bytes;
+    return index == 0 ? at : std::string_view::npos;
+}
+
+bool is_at(std::string_view context, std::string_view text, std::int64_t start) {
+    const auto at = start < 0 ? std::string_view::npos : byte_of_character(context, start);
+    return at != std::string_view::npos && context.substr(at, text.size()) == text;
+}
+
+// Where the text is, when it is in the context exactly once.
+std::int64_t only_place(std::string_view context, std::string_view text) {
+    const auto at = text.empty() ? std::string_view::npos : context.find(text);
+    if (at == std::string_view::npos || context.find(text, at + 1) != std::string_view::npos) return Answer::unknown;
+    return static_cast<std::int64_t>(count_characters(context.substr(0, at)));
+}
+
+class Builder {
+public:
+    explicit Builder(const std::filesystem::path& file) { set_.name = file.stem().string(), set_.file = file; }
+
+    void add_paragraph(const Node& paragraph) {
+        add_context(paragraph["context"].filled_text());
+        const auto questions = paragraph["qas"];
+        for (std::size_t i = 0; i < questions.size(); ++i) add_question(questions[i]);
+    }
+
+    // A row with the question's own context.
+    void add_row(const Node& row) {
+        auto context = row["context"].filled_text();
+        if (set_.contexts.empty() || set_.contexts.back() != context) add_context(std::move(context));
+        add_question(row);
+    }
+
+    QuestionSet finish() {
+        if (set_.questions.empty()) throw InputError(set_.file, "", "has no questions");
+        return std::move(set_);
+    }
+
+private:
+    void add_context(std::string context) { set_.contexts.push_back(std::move(context)); }
+
+    void add_question(const Node& node) {
+        Question question{node["id"].text(), node["question"].filled_text(), set_.contexts.size() - 1, {}};
+        if (!ids_.insert(question.id).second)
+            throw InputError(set_.file, node.below("id"), fmt::format("\"{}\" is there already", question.id));
+        const bool is_impossible = node.has("is_impossible") && node["is_impossible"].value == Json(true);
+        const bool has_answers = node.has("answers");
+        if (!set_.questions.empty() && (has_answers || is_impossible) != set_.is_labelled)
+            node.refuse("some questions have answers and others none at all; expected all or none");
+        set_.is_labelled = has_answers || is_impossible;
+        if (has_answers && !is_impossible) read_answers(node["answers"], question);
+        set_.questions.push_back(std::move(question));
+    }
+
+    void read_answers(const Node& answers, Question& question) {
+        if (answers.value.is_object()) {  // Hugging Face's
+            const auto texts = answers["text"], starts = answers["answer_start"];
+            if (texts.size() != starts.size()) answers.refuse("text and answer_start differ in length");
+            for (std::size_t i = 0; i < texts.size(); ++i) add_answer(question, texts[i], starts[i]);
+            return;
+        }
+        for (std::size_t i = 0; i < answers.size(); ++i)
+            add_answer(question, answers[i]["text"], answers[i]["answer_start"]);
+    }
+
+    void add_answer(Question& question, const Node& text, const Node& start) {
+        const auto& context = set_.contexts[question.context];
+        Answer answer{text.text(), start.integer()};
+        if (!is_at(context, answer.text, answer.start)) {
+            answer.start = only_place(context, answer.text);
+            (answer.start == Answer::unknown ? set_.unplaced : set_.mended).push_back(question.id);
+        }
+        question.answers.push_back(std::move(answer));
+    }
+
+    QuestionSet set_;
+    std::unordered_set<std::string> ids_;
+};
+
+// Takes paragraph after paragraph out of the JSON while it is parsed: only one is in memory as JSON. The depths are
+// those of nlohmann's parser: {"data": [ {"paragraphs": [ {...} ] } ]}.
+class ParagraphParser {
+public:
+    ParagraphParser(const std::filesystem::path& file, Builder& builder) : file_(file), builder_(builder) {}
+
+    void parse(const std::string& text) try {
+        const auto rest = Json::parse(
+            text, [this](int depth, Json::parse_event_t event, Json& value) { return keep(depth, event, value); });
+        const auto articles = Node{file_, "", rest}["data"];
+        for (std::size_t i = 0; i < articles.size(); ++i) articles[i]["paragraphs"].size();
+    } catch (const Json::parse_error& error) {
+        throw InputError(file_, "", error.what());
+    }
+
+private:
+    static constexpr int kArticle = 2, kParagraph = 4;
+
+    bool keep(int depth, Json::parse_event_t event, Json& value) {
+        using Event = Json::parse_event_t;
+        if (event == Event::key && depth == kArticle - 1) is_data_ = value == "data";
+        if (event == Event::key && depth == kParagraph - 1) is_paragraphs_ = value == "paragraphs";
+        if (!is_data_) return true;
+        if (event == Event::object_start && depth == kArticle) ++article_, paragraph_ = 0;
+        if (event != Event::object_end || depth != kParagraph || !is_paragraphs_) return true;
+        const auto path = fmt::format("data[{}].paragraphs[{}]", article_ - 1, paragraph_++);
+        builder_.add_paragraph({file_, path, value});
+        return false;
+    }
+
+    const std::filesystem::path& file_;
+    Builder& builder_;
+    bool is_data_ = false, is_paragraphs_ = false;
+    std::size_t article_ = 0, paragraph_ = 0;
+};
+
+void read_rows(const std::filesystem::path& file, std::string_view text, Builder& builder) {
+    std::size_t line = 0;
+    for (std::size_t begin = 0; begin < text.size(); ++line) {
+        const auto end = std::min(text.find('\n', begin), text.size());
+        const auto content = text.substr(begin, end - begin);
+        begin = end + 1;
+        if (content.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+        const auto row = Json::parse(content, nullptr, false);
+        if (!row.is_object()) throw InputError(file, at_line(line + 1), "expected one JSON object");
+        builder.add_row({file, at_line(line + 1), row});
+    }
+}
+
+}  // namespace
+
+QuestionSet read_squad(const std::filesystem::path& file) {
+    const auto text = read_dataset_text(file);
+    Builder builder(file);
+    if (file.extension() == ".jsonl")
+        read_rows(file, text, builder);
+    else
+        ParagraphParser(file, builder).parse(text);
+    return builder.finish();
+}
+
+}  // namespace moebert

@@ -1,0 +1,272 @@
+#include "tasks/squad.h"
+
+#include <fstream>
+
+#include "io/support.h"
+#include "tasks/squad_answers.h"
+#include "tasks/squad_features.h"
+#include "tasks/squad_metrics.h"
+
+namespace moebert {
+namespace {
+
+const char* const kSmall = R"({"version": "v2.0", "data": [
+  {"title": "A", "paragraphs": [
+    {"context": "Zoë Müller wrote it. Müller sang.", "qas": [
+      {"id": "1", "question": " Who wrote it?", "answers": [{"text": "Zoë Müller", "answer_start": 0}]},
+      {"id": "2", "question": "What did she do?", "is_impossible": false, "answers": [{"text": "sang", "answer_start": 0}]},
+      {"id": "3", "question": "Who else?", "answers": [{"text": "Müller", "answer_start": 3}]},
+      {"id": "4", "question": "When?", "is_impossible": true, "answers": []}]}]},
+  {"title": "B", "paragraphs": [
+    {"context": "the end", "qas": [{"id": "5", "question": "What?", "answers": []}]}]}]})";
+
+class Squad : public test::InFolder {
+protected:
+    QuestionSet read(const std::string& content, const std::string& name = "a.json") const {
+        return read_squad(put(name, content));
+    }
+    void refuse(const std::string& content, const std::string& message, const std::string& name = "a.json") const {
+        EXPECT_ERROR(read(content, name), message) << content;
+    }
+};
+
+TEST_F(Squad, ReadsContextsQuestionsAndAnswersInTheirOrder) {
+    const auto set = read(kSmall);
+    EXPECT_EQ(set.contexts.size(), 2U);
+    ASSERT_EQ(set.questions.size(), 5U);
+    EXPECT_TRUE(set.is_labelled);
+    EXPECT_EQ(set.questions[0].id, "1");
+    EXPECT_EQ(set.questions[0].question, " Who wrote it?");
+    EXPECT_EQ(set.questions[4].context, 1U);
+    EXPECT_TRUE(set.questions[3].answers.empty());
+    EXPECT_EQ(set.questions[0].answers[0].start, 0);
+}
+
+TEST_F(Squad, MendsAnswersThatAreElsewhereOnceAndNamesThoseThatAreNot) {
+    const auto set = read(kSmall);
+    EXPECT_EQ(set.mended, std::vector<std::string>{"2"});
+    EXPECT_EQ(set.questions[1].answers[0].start, 28);        // in characters: two of those before it take two bytes
+    EXPECT_EQ(set.unplaced, std::vector<std::string>{"3"});  // it is there twice
+    EXPECT_EQ(set.questions[2].answers[0].start, Answer::unknown);
+}
+
+TEST_F(Squad, ReadsRowsOfBothLayouts) {
+    const auto set = read(
+        "{\"id\": \"1\", \"question\": \"q\", \"context\": \"a b\", \"answers\": {\"text\": [\"b\"], \"answer_start\": "
+        "[2]}}\n{\"id\": \"2\", \"question\": \"q\", \"context\": \"a b\", \"answers\": [{\"text\": \"a\", "
+        "\"answer_start\": 0}]}\n",
+        "rows.jsonl");
+    EXPECT_EQ(set.contexts.size(), 1U);
+    EXPECT_EQ(set.questions[0].answers[0].start, 2);
+    EXPECT_EQ(set.questions[1].answers[0].text, "a");
+}
+
+TEST_F(Squad, NeedsNoAnswers) {
+    EXPECT_FALSE(
+        read(R"({"data": [{"paragraphs": [{"context": "c", "qas": [{"id": "1", "question": "q"}]}]}]})").is_labelled);
+}
+
+TEST_F(Squad, NamesThePathOfWhatIsWrong) {
+    const auto paragraph = [](const std::string& text) { return R"({"data": [{"paragraphs": [)" + text + "]}]}"; };
+    refuse("[1]", "a.json: expected an object");
+    refuse("{}", "a.json: data: is missing");
+    refuse(R"({"data": 3})", "data: expected a list");
+    refuse(R"({"data": [{"title": "x"}]})", "data[0].paragraphs: is missing");
+    refuse(R"({"data": [{"paragraphs": []}]})", "has no questions");
+    refuse(paragraph(R"({"qas": []})"), "data[0].paragraphs[0].context: is missing");
+    refuse(paragraph(R"({"context": " ", "qas": []})"), "data[0].paragraphs[0].context: is empty");
+    refuse(paragraph(R"({"context": "c", "qas": {}})"), "data[0].paragraphs[0].qas: expected a list");
+    refuse(paragraph(R"({"context": "c", "qas": [{"id": 7, "question": "q"}]})"),
+           "data[0].paragraphs[0].qas[0].id: expected a text");
+    refuse(paragraph(R"({"context": "c", "qas": [{"id": "7", "question": ""}]})"), "qas[0].question: is empty");
+    refuse(paragraph(R"({"context": "c", "qas": [{"id": "7", "question": "q"}, {"id": "7", "question": "q"}]})"),
+           "data[0].paragraphs[0].qas[1].id: \"7\" is there already");
+    refuse(paragraph(R"({"context": "c", "qas": [{"id": "7", "question": "q", "answers": [{"text": "c"}]}]})"),
+           "qas[0].answers[0].answer_start: is missing");
+    refuse(paragraph(R"({"context": "c", "qas": [{"id": "1", "question": "q"},)"
+                     R"({"id": "2", "question": "q", "answers": []}]})"),
+           "expected all or none");
+    refuse("{\"data\": [", "parse error");
+    refuse("{\"data\": \"\xff\"}", "UTF-8");
+    refuse("{\"id\": \"1\"}\n", "line 1: context: is missing", "a.jsonl");
+    refuse("{\"id\": \n", "line 1: expected one JSON object", "a.jsonl");
+}
+
+// ---- windows
+
+Tokenizer letters() {
+    std::vector<std::string> vocabulary{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+    for (char c = 'a'; c <= 'z'; ++c) vocabulary.emplace_back(1, c);
+    return Tokenizer(vocabulary);
+}
+
+QuestionSet one_question(const std::string& question, const std::string& context, Answer answer) {
+    QuestionSet set{"s", "s.json", {context}, {}, true, {}, {}};
+    set.questions.push_back({"1", question, 0, {std::move(answer)}});
+    return set;
+}
+
+TEST(MakeWindows, OverlapByTheStrideAndHoldTheAnswerOrNot) {
+    const auto set = one_question("  x y", "a b c d e f", {"d e", 6});
+    const TextInput input{letters(), 9, 2};  // four tokens of context a window
+    const auto windows = make_windows(set, input, {2, true});
+    ASSERT_EQ(windows.size(), 2U);
+    EXPECT_EQ(windows[0].feature.input_ids, (std::vector<std::int32_t>{2, 28, 29, 3, 5, 6, 7, 8, 3}));
+    EXPECT_EQ(windows[1].feature.input_ids, (std::vector<std::int32_t>{2, 28, 29, 3, 7, 8, 9, 10, 3}));
+    EXPECT_EQ(windows[0].feature.token_type_ids, (std::vector<std::uint8_t>{0, 0, 0, 0, 1, 1, 1, 1, 1}));
+    EXPECT_EQ(windows[0].feature.span, (std::array<std::int32_t, 2>{0, 0}));
+    EXPECT_EQ(windows[1].feature.span, (std::array<std::int32_t, 2>{5, 6}));
+    EXPECT_EQ(windows[1].offsets.back(), (std::array<std::uint32_t, 2>{10, 11}));
+    EXPECT_EQ(windows[1].context_begin, 4U);
+}
+
+TEST(MakeWindows, OneIsEnoughForAContextThatFits) {
+    const auto set = one_question("x", "a b c", {"c", 4});
+    const auto windows = make_windows(set, {letters(), 32, 2}, {8, true});
+    ASSERT_EQ(windows.size(), 1U);
+    EXPECT_EQ(windows[0].feature.span, (std::array<std::int32_t, 2>{5, 5}));  // the last token of the context
+}
+
+TEST(MakeWindows, LeaveOutWhatHasNoPlaceOnlyInTraining) {
+    const auto set = one_question("x", "a b c", {"z", Answer::unknown});
+    EXPECT_TRUE(make_windows(set, {letters(), 32, 2}, {8, true}).empty());
+    EXPECT_EQ(make_windows(set, {letters(), 32, 2}, {8, false}).size(), 1U);
+}
+
+TEST(MakeWindows, CutAQuestionThatFillsThem) {
+    const auto set = one_question("x x x x x x x x x x x x", "a b c d e f", {"a", 0});
+    const auto windows = make_windows(set, {letters(), 10, 2}, {2, false});
+    for (const auto& window : windows) EXPECT_LE(window.feature.input_ids.size(), 10U);
+    EXPECT_EQ(windows.front().context_begin, 6U);  // [CLS] x x x x [SEP], and three tokens of context
+    EXPECT_EQ(windows.size(), 4U);
+    EXPECT_THROW(make_windows(set, {letters(), 10, 2}, {7, false}), UsageError);
+    EXPECT_THROW(make_windows(set, {letters(), 10, 1}, {2, false}), InputError);
+}
+
+// ---- answers
+
+class ChooseAnswers : public testing::Test {
+protected:
+    const QuestionSet set = one_question("x", "a b c d", {"b", 2});
+    const std::vector<Window> windows = make_windows(set, {letters(), 16, 2}, {4, false});
+    // [CLS] x [SEP] a b c d [SEP]: start and end of each.
+    std::vector<float> logits = std::vector<float>(16, -5.0F);
+    void put(std::size_t token, float start, float end) { logits[2 * token] = start, logits[2 * token + 1] = end; }
+    QuestionAnswer choose(const AnswerOptions& options = {}) const {
+        return choose_answers(set, windows, logits, options).at(0);
+    }
+};
+
+TEST_F(ChooseAnswers, TakeTheBestSpanOfTheContext) {
+    put(1, 9, 9);  // the question is no answer
+    put(7, 9, 9);  // nor is [SEP]
+    put(4, 3, 0);
+    put(5, 2, 3);
+    const auto answer = choose();
+    EXPECT_EQ(answer.text, "b c");
+    EXPECT_EQ(answer.candidates[0].begin, 2);
+    EXPECT_EQ(answer.candidates[0].end, 5);
+    EXPECT_EQ(answer.candidates[1].text, "c");
+    double sum = 0.0;
+    for (const auto& candidate : answer.candidates) sum += candidate.probability;
+    EXPECT_NEAR(sum, 1.0, 1e-12);
+}
+
+TEST_F(ChooseAnswers, KeepToTheLengthLimitAndTheOrderOfStartAndEnd) {
+    put(3, 5, 0);
+    put(6, 0, 5);
+    EXPECT_EQ(choose().text, "a b c d");
+    AnswerOptions options;
+    options.max_answer_length = 3;
+    EXPECT_NE(choose(options).text, "a b c d");
+    put(6, 9, 0);
+    put(3, 0, 9);
+    for (const auto& candidate : choose().candidates) EXPECT_LT(candidate.begin, candidate.end);
+}
+
+TEST_F(ChooseAnswers, GiveNoneWhereTheNullAnswerIsBetterByTheThreshold) {
+    put(0, 4, 4);
+    put(4, 3, 3);
+    EXPECT_EQ(choose().text, "b");
+    AnswerOptions options;
+    options.version_2_with_negative = true;
+    EXPECT_EQ(choose(options).text, "");
+    EXPECT_FLOAT_EQ(static_cast<float>(choose(options).null_odds), 2.0F);
+    options.null_score_diff_threshold = 2.5;
+    EXPECT_EQ(choose(options).text, "b");
+}
+
+TEST_F(ChooseAnswers, RefuseLogitsOfAnotherSize) {
+    logits.pop_back();
+    EXPECT_THROW(choose(), Error);
+    logits.resize(18);
+    EXPECT_THROW(choose(), Error);
+}
+
+// ---- metrics
+
+TEST(NormalizeAnswer, DropsCasePunctuationArticlesAndSpaces) {
+    const auto words = [](const std::string& text) { return normalize_answer(text); };
+    EXPECT_EQ(words("The  U.S. Army, a/the!"), (std::vector<std::string>{"us", "army", "athe"}));
+    EXPECT_EQ(words("an—the"), (std::vector<std::string>{"—"}));
+    EXPECT_EQ(words("ΟΔΟΣ İ"), (std::vector<std::string>{"οδος", "i̇"}));
+    EXPECT_EQ(words("a½ \x1c b"), (std::vector<std::string>{"a½", "b"}));
+    EXPECT_TRUE(words("the").empty());
+}
+
+TEST(SquadMetrics, CountRepeatedWordsAsOftenAsTheyOccur) {
+    EXPECT_DOUBLE_EQ(word_f1({"b", "b", "c"}, {"b", "d"}), 2 * (1.0 / 3) * 0.5 / (1.0 / 3 + 0.5));
+    EXPECT_EQ(word_f1({}, {}), 0.0);
+}
+
+TEST_F(Squad, VersionTwoScoresPartsAndFindsTheBestThreshold) {
+    const auto set = read(kSmall);
+    const PredictedAnswers predictions{{"1", "zoë"}, {"2", "sang"}, {"3", ""}, {"4", "never"}, {"5", ""}};
+    const NoAnswerOdds odds{{"1", -3.0}, {"2", -2.0}, {"3", 1.0}, {"4", 0.5}, {"5", 2.0}};
+    const auto scores = score_squad_v2(set, predictions, &odds);
+    EXPECT_DOUBLE_EQ(scores["exact"], 40.0);
+    EXPECT_EQ(scores["total"], 5);
+    EXPECT_DOUBLE_EQ(scores["HasAns_exact"], 100.0 / 3);
+    EXPECT_DOUBLE_EQ(scores["HasAns_f1"], 100.0 * (2.0 / 3 + 1.0) / 3);
+    EXPECT_DOUBLE_EQ(scores["NoAns_exact"], 50.0);
+    EXPECT_DOUBLE_EQ(scores["best_exact"], 100.0 * 3 / 5);
+    EXPECT_DOUBLE_EQ(scores["best_exact_thresh"], -2.0);
+    const auto thresholded = score_squad_v2(set, predictions, &odds, 0.0);
+    EXPECT_DOUBLE_EQ(thresholded["NoAns_exact"], 100.0);
+}
+
+TEST_F(Squad, PredictionsThatAreMissingAreListed) {
+    const auto set = read(kSmall);
+    std::vector<std::string> missing;
+    const auto one = score_squad_v1(set, {{"1", "Zoë Müller"}}, &missing);
+    EXPECT_DOUBLE_EQ(one["exact_match"], 20.0);
+    EXPECT_EQ(missing, (std::vector<std::string>{"2", "3", "4", "5"}));
+    EXPECT_EQ(score_squad_v2(set, {{"1", "Zoë Müller"}})["total"], 1);
+    EXPECT_ERROR(score_squad_v2(set, {}), "none of its questions");
+}
+
+TEST_F(Squad, FilesOfPredictionsAreChecked) {
+    EXPECT_EQ(read_predictions(put("p.json", R"({"a": "x", "b": ""})")).size(), 2U);
+    EXPECT_ERROR(read_predictions(put("p.json", R"({"a": 1})")), "p.json: a: expected a text");
+    EXPECT_ERROR(read_predictions(put("p.json", R"([1])")), "expected a JSON object");
+    EXPECT_ERROR(read_no_answer_odds(put("p.json", R"({"a": "x"})")), "a: expected a number");
+}
+
+std::filesystem::path official(const std::string& name) {
+    const char* shared = std::getenv("MOEBERT_SHARED");
+    return (shared ? std::filesystem::path(shared) : test::source_dir / "../shared") / "data/SQuAD" / name;
+}
+
+TEST(OfficialSquad, ScoresThePublishedPredictionsAsTheOfficialScript) {
+    const auto folder = official("reference_predictions");
+    if (!std::filesystem::exists(folder)) GTEST_SKIP() << folder << " is missing; set MOEBERT_SHARED";
+    const auto set = read_squad(official("dev-v1.1.json"));
+    EXPECT_EQ(set.questions.size(), 10570U);
+    const auto file = std::filesystem::directory_iterator(folder)->path();
+    const auto scores = score_squad_v1(set, read_predictions(file));
+    EXPECT_NEAR(scores["exact_match"], 86.20624, 5e-6);
+    EXPECT_NEAR(scores["f1"], 92.19558, 5e-6);
+}
+
+}  // namespace
+}  // namespace moebert
