@@ -56,10 +56,6 @@ std::string lower(std::string word) {
     return word;
 }
 
-std::string option_text(const nlohmann::json& value) {
-    return value.is_string() ? value.get<std::string>() : json_text(value);
-}
-
 std::vector<std::string> read_json_config(const std::string& file) try {
     const auto json = nlohmann::json::parse(read_text(file));
     if (!json.is_object()) throw InputError(file, "", "expected a JSON object of option names and values");
@@ -67,7 +63,7 @@ std::vector<std::string> read_json_config(const std::string& file) try {
     for (const auto& [name, value] : json.items()) {
         if (value.is_null()) continue;
         if (value.is_structured()) throw InputError(file, name, "expected a number, string or boolean");
-        arguments.push_back("--" + name + "=" + option_text(value));
+        arguments.push_back("--" + name + "=" + plain_text(value));
     }
     return arguments;
 } catch (const nlohmann::json::exception& error) {

@@ -11,10 +11,6 @@ namespace moebert::cli {
 
 namespace {
 
-std::string text_of(const nlohmann::json& value) {
-    return value.is_string() ? value.get<std::string>() : json_text(value);
-}
-
 bool is_table(const nlohmann::json& value) { return value.is_array() && !value.empty() && value.front().is_object(); }
 
 // One row an object: its values side by side.
@@ -24,7 +20,7 @@ void print_table(const std::string& name, const nlohmann::json& rows) {
         std::string line = fmt::format("  {:<4}", i);
         for (const auto& [key, value] : rows[i].items())
             line += value.is_number_float() ? fmt::format("  {} {:.3f}", key, value.get<double>())
-                                            : fmt::format("  {} {}", key, text_of(value));
+                                            : fmt::format("  {} {}", key, plain_text(value));
         std::cout << line << '\n';
     }
 }
@@ -37,7 +33,7 @@ void print(const nlohmann::json& object, const std::string& indent) {
         } else if (is_table(value)) {
             print_table(name, value);
         } else {
-            std::cout << fmt::format("{}{:<28} {}\n", indent, name, text_of(value));
+            std::cout << fmt::format("{}{:<28} {}\n", indent, name, plain_text(value));
         }
     }
 }

@@ -13,4 +13,10 @@ std::string json_text(const Json& value, int indent = -1) {
     return value.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
+// A text as it is, without quotes; anything else as JSON.
+template <class Json>
+std::string plain_text(const Json& value) {
+    return value.is_string() ? value.template get<std::string>() : json_text(value);
+}
+
 }  // namespace moebert

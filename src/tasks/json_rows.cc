@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "tasks/table.h"
 
 namespace moebert {
@@ -16,10 +17,7 @@ Object parse_line(const std::filesystem::path& file, std::string_view content, s
     return object;
 }
 
-std::string as_cell(const Object& value) {
-    if (value.is_null()) return "";
-    return value.is_string() ? value.get<std::string>() : value.dump();
-}
+std::string as_cell(const Object& value) { return value.is_null() ? "" : plain_text(value); }
 
 Row read_row(const Table& table, const Object& object, std::size_t line) {
     Row row{{}, line};

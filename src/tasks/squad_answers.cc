@@ -87,12 +87,8 @@ private:
     static bool is_null(const Candidate& candidate) { return candidate.begin == 0 && candidate.end == 0; }
 
     static std::string text_of(std::string_view context, const Candidate& candidate) {
-        std::size_t at = 0;
-        std::int64_t character = 0;
-        for (; character < candidate.begin && at < context.size(); ++character) at += decode_utf8(context, at).bytes;
-        const auto begin = at;
-        for (; character < candidate.end && at < context.size(); ++character) at += decode_utf8(context, at).bytes;
-        return std::string(context.substr(begin, at - begin));
+        const auto begin = byte_of_character(context, candidate.begin);
+        return std::string(context.substr(begin, byte_of_character(context, candidate.end) - begin));
     }
 
     void set_probabilities() {

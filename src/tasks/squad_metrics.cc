@@ -79,8 +79,8 @@ double word_f1(const Words& prediction, const Words& answer) {
     for (const auto& word : prediction)
         if (left[word]-- > 0) ++same;
     if (same == 0) return 0.0;
-    const double precision = 1.0 * static_cast<double>(same) / static_cast<double>(prediction.size());
-    const double recall = 1.0 * static_cast<double>(same) / static_cast<double>(answer.size());
+    const double precision = static_cast<double>(same) / static_cast<double>(prediction.size());
+    const double recall = static_cast<double>(same) / static_cast<double>(answer.size());
     return (2 * precision * recall) / (precision + recall);
 }
 

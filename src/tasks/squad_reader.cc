@@ -55,15 +55,8 @@ struct Node {
     }
 };
 
-// The byte where character `index` begins; text.size() for the one after the last, npos for those beyond.
-std::size_t byte_of_character(std::string_view text, std::int64_t index) {
-    std::size_t at = 0;
-    for (; index > 0 && at < text.size(); --index) at += decode_utf8(text, at).bytes;
-    return index == 0 ? at : std::string_view::npos;
-}
-
 bool is_at(std::string_view context, std::string_view text, std::int64_t start) {
-    const auto at = start < 0 ? std::string_view::npos : byte_of_character(context, start);
+    const auto at = byte_of_character(context, start);
     return at != std::string_view::npos && context.substr(at, text.size()) == text;
 }
 

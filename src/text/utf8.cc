@@ -61,6 +61,12 @@ std::size_t count_characters(std::string_view text) {
     return count;
 }
 
+std::size_t byte_of_character(std::string_view text, std::int64_t index) {
+    std::size_t at = 0;
+    for (; index > 0 && at < text.size(); --index) at += decode_utf8(text, at).bytes;
+    return index == 0 ? at : std::string_view::npos;
+}
+
 std::optional<std::size_t> find_malformed_utf8(std::string_view text) {
     for (std::size_t at = 0; at < text.size();) {
         const DecodedCharacter character = decode_utf8(text, at);

@@ -24,6 +24,9 @@ void append_utf8(std::string& text, char32_t code_point);
 // Number of characters, malformed sequences counted as above.
 std::size_t count_characters(std::string_view text);
 
+// The byte where character `index` begins: text.size() for the one after the last, npos beyond it or below 0.
+std::size_t byte_of_character(std::string_view text, std::int64_t index);
+
 // The byte where the first malformed sequence begins.
 std::optional<std::size_t> find_malformed_utf8(std::string_view text);
 
