@@ -4,7 +4,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "moe/hash_table.h"
-#include "tasks/data_options.h"
+#include "tasks/feature_set.h"
 #include "tasks/token_counts.h"
 
 namespace moebert::cli {
@@ -27,12 +27,12 @@ std::filesystem::path output_path(const HashBalanceOptions& o) {
     return path;
 }
 
-std::vector<std::int64_t> token_counts(const HashBalanceOptions& o, const Tokenizer& tokenizer, std::int64_t vocab_size,
+std::vector<std::int64_t> token_counts(const HashBalanceOptions& o, const TextInput& input, std::int64_t vocab_size,
                                        const Sink& sink) {
     std::vector<std::int64_t> counts(static_cast<std::size_t>(vocab_size), 0);
-    for (const auto& dataset : load_datasets(o.data, parse_split(o.split), std::nullopt, sink)) {
-        const auto features = make_features(dataset, tokenizer, static_cast<std::size_t>(o.data.max_seq_length));
-        const auto more = count_tokens(features, vocab_size);
+    const auto split = parse_split(o.split);
+    for (const auto& set : load_feature_sets(o.data, split, FeatureUse::training, std::nullopt, input, sink)) {
+        const auto more = count_tokens(set.features, vocab_size);
         std::transform(counts.begin(), counts.end(), more.begin(), counts.begin(), std::plus<>());
     }
     return counts;
@@ -40,13 +40,11 @@ std::vector<std::int64_t> token_counts(const HashBalanceOptions& o, const Tokeni
 
 void run(const HashBalanceOptions& o, const Sink& sink) {
     if (o.num_experts < 1) fail_usage("num_experts: {} given; at least 1 is needed", o.num_experts);
-    if (o.data.max_seq_length < 3) fail_usage("max_seq_length: {} given; at least 3 are needed", o.data.max_seq_length);
     const auto path = output_path(o);
-    const auto tokenizer = Tokenizer::load(o.model_name_or_path);
-    const auto config = std::filesystem::path(o.model_name_or_path) / "config.json";
-    const auto vocab_size = std::filesystem::exists(config) ? read_model_config(config).vocab_size
-                                                            : static_cast<std::int64_t>(tokenizer.vocab_size());
-    const auto counts = token_counts(o, tokenizer, vocab_size, sink);
+    auto config = read_text_config(o.model_name_or_path);
+    if (is_question_answering(o.data)) config.problem_type = ProblemType::question_answering;
+    const auto input = load_text_input(o.model_name_or_path, config, o.data.max_seq_length);
+    const auto counts = token_counts(o, input, config.vocab_size, sink);
     const auto table = balanced_hash_table(counts, o.num_experts, static_cast<std::uint64_t>(o.seed));
     std::vector<std::int64_t> load(static_cast<std::size_t>(o.num_experts), 0);
     for (std::size_t token = 0; token < table.size(); ++token)

@@ -1,6 +1,8 @@
 #include <fstream>
 #include <iostream>
+#include <sstream>
 
+#include "io/file.h"
 #include "tasks/predictions.h"
 #include "training.h"
 
@@ -9,10 +11,10 @@ namespace moebert::cli {
 namespace {
 
 struct PredictCommand {
-    std::string model_name_or_path, output_file, output_format = "jsonl";
-    DataOptions data;
+    JobContext job;
     EvaluateOptions evaluate;
-    std::int64_t num_threads = 0;
+    std::string output_file, output_format = "jsonl", question, context;
+    std::int64_t num_threads = 0, top_k = 1;
 };
 
 template <class Visitor>
@@ -24,6 +26,11 @@ void describe(Visitor& visit, PredictCommand& o) {
     visit("num_threads", o.num_threads, "CPU threads; 0: one a core", {"threads"});
     visit("output_file", o.output_file, "where the predictions go (standard output)");
     visit("output_format", o.output_format, "jsonl or tsv");
+    visit("question", o.question, "a question, for a question answering model");
+    visit("context", o.context, "the text that answers it");
+    visit("top_k", o.top_k, "questions: also the best so many candidates");
+    visit("output_dir", o.evaluate.output_dir,
+          "questions: folder for predict_predictions.json, predict_nbest_predictions.json and predict_null_odds.json");
 }
 
 // Labels in the data are not looked at.
@@ -31,37 +38,86 @@ void drop_labels(Dataset& dataset) {
     for (auto& example : dataset.examples) example.label.reset();
 }
 
+Split input_split(const PredictCommand& o) {
+    return o.job.data.test_file.empty() ? parse_split(o.evaluate.split) : Split::test;
+}
+
+bool reads_standard_input(const PredictCommand& o) {
+    return o.job.data.test_file.empty() && o.job.data.task_name.empty();
+}
+
+std::ifstream open_lines(const std::string& file) {
+    std::ifstream in(file);
+    if (!in) throw InputError(file, "", "can't be read");
+    return in;
+}
+
 std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
-    if (o.data.test_file.empty() && o.data.task_name.empty()) return {read_lines(std::cin)};
-    if (o.data.test_file.ends_with(".txt")) {
-        std::ifstream in(o.data.test_file);
-        if (!in) throw InputError(o.data.test_file, "", "can't be read");
-        return {read_lines(in, o.data.test_file)};
-    }
-    return load_datasets(o.data, o.data.test_file.empty() ? parse_split(o.evaluate.split) : Split::test, std::nullopt,
-                         sink);
+    const auto& file = o.job.data.test_file;
+    if (reads_standard_input(o)) return {read_lines(std::cin)};
+    if (!file.ends_with(".txt")) return load_datasets(o.job.data, input_split(o), std::nullopt, sink);
+    auto in = open_lines(file);
+    return {read_lines(in, file)};
+}
+
+QuestionSet read_questions(const PredictCommand& o, const Sink& sink) {
+    const auto& file = o.job.data.test_file;
+    if (!o.question.empty() || !o.context.empty()) return one_question(o.question, o.context);
+    if (reads_standard_input(o)) return read_question_lines(std::cin);
+    if (!file.ends_with(".txt") && !file.ends_with(".tsv")) return load_questions(o.job.data, input_split(o), sink);
+    auto in = open_lines(file);
+    return read_question_lines(in, file);
+}
+
+// `write` gets the format and where the predictions go: a file is there whole or not at all.
+template <class Write>
+void put(const PredictCommand& o, Write write) {
+    const auto format = parse_prediction_format(o.output_format);
+    if (o.output_file.empty()) return write(std::cout, format);
+    std::ostringstream text;
+    write(text, format);
+    write_file_atomically(o.output_file, text.view());
+}
+
+void answer(const PredictCommand& o, const Sink& sink) {
+    const auto questions = read_questions(o, sink);
+    const auto answers = run_answer(o.job, questions, o.evaluate, sink);
+    if (!o.evaluate.output_dir.empty())
+        save_answers(o.evaluate.output_dir, "predict_", questions, answers, answer_options(o.job.data));
+    put(o,
+        [&](std::ostream& out, PredictionFormat format) { write_answers(out, format, questions, answers, o.top_k); });
+}
+
+void classify(const PredictCommand& o, const Sink& sink) {
+    if (!o.question.empty() || !o.context.empty())
+        fail_usage("--question and --context: the model is for classification or regression");
+    auto inputs = read_inputs(o, sink);
+    for (auto& dataset : inputs) drop_labels(dataset);
+    const auto found = run_predict(o.job, inputs, o.evaluate, sink);
+    put(o, [&](std::ostream& out, PredictionFormat format) {
+        write_predictions(out, format, found.labels, found.logits);
+    });
 }
 
 void run(const PredictCommand& o, const Session& session) {
-    const auto format = parse_prediction_format(o.output_format);
+    parse_prediction_format(o.output_format);
+    if (o.top_k < 1) fail_usage("top_k: {} given; expected at least 1", o.top_k);
     prepare_runtime(o.num_threads, session.sink);
-    auto inputs = read_inputs(o, session.sink);
-    for (auto& dataset : inputs) drop_labels(dataset);
-    const auto found = run_predict(o.model_name_or_path, inputs, o.data.max_seq_length, o.evaluate, session.sink);
-    if (o.output_file.empty()) return write_predictions(std::cout, format, found.labels, found.logits);
-    save_predictions(o.output_file, format, found.labels, found.logits);
+    const auto config = read_model_config(std::filesystem::path(o.job.model_name_or_path) / "config.json");
+    (config.problem_type == ProblemType::question_answering ? answer : classify)(o, session.sink);
 }
 
 }  // namespace
 
 void add_predict(CLI::App& app, const Session& session) {
     auto* command = app.add_subcommand("predict",
-                                       "Classify sentences from a file or standard input (a line each; a tab between "
-                                       "two sentences); no labels needed");
+                                       "Classify sentences or answer questions, from a file or standard input (a "
+                                       "line each; a tab between two sentences, or question and context); no labels "
+                                       "needed");
     auto o = std::make_shared<PredictCommand>();
     o->evaluate.split = "test";
-    command->add_option("--model_name_or_path", o->model_name_or_path, "checkpoint directory")->required();
-    bind(*command, "Data", o->data);
+    command->add_option("--model_name_or_path", o->job.model_name_or_path, "checkpoint directory")->required();
+    bind(*command, "Data", o->job.data);
     bind(*command, "Prediction", *o);
     command->callback([o, &session] { run(*o, session); });
 }

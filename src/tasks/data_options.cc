@@ -1,6 +1,11 @@
 #include "tasks/data_options.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "core/error.h"
+#include "tasks/squad_metrics.h"
 
 namespace moebert {
 namespace {
@@ -29,6 +34,44 @@ std::optional<std::int64_t> limit_of(const DataOptions& options, Split split) {
     return {};
 }
 
+// The official name of squad's or squad_v2's file: "dev-v2.0.json".
+std::string squad_file_name(const DataOptions& options, Split split) {
+    if (split == Split::test)
+        fail_usage("--task_name {}: the test split isn't public; give --test_file", options.task_name);
+    return fmt::format("{}-v{}.json", split == Split::train ? "train" : "dev",
+                       is_squad_v2(options.task_name) ? "2.0" : "1.1");
+}
+
+std::filesystem::path questions_file(const DataOptions& options, Split split) {
+    if (const auto& file = file_of(options, split); !file.empty()) return file;
+    if (!is_squad(options.task_name))
+        fail_usage("no {0} data: give --{0}_file, or --task_name squad with --data_dir", to_string(split));
+    if (options.data_dir.empty())
+        fail_usage("--task_name {}: --{}_file or --data_dir is needed (nothing is downloaded)", options.task_name,
+                   to_string(split));
+    const auto name = squad_file_name(options, split);
+    const std::filesystem::path folder = options.data_dir;
+    const auto below = folder / "SQuAD" / name;
+    return std::filesystem::exists(below) ? below : folder / name;
+}
+
+template <class Item>
+void cut(std::vector<Item>& items, std::optional<std::int64_t> limit) {
+    if (!limit) return;
+    if (*limit < 1) fail_usage("max samples: {} given; at least 1 is needed", *limit);
+    if (std::ssize(items) > *limit) items.resize(static_cast<std::size_t>(*limit));
+}
+
+void warn_of_answers(const QuestionSet& set, const Sink& sink) {
+    if (!set.mended.empty())
+        sink.warning(
+            "{}: {} answers are not at their answer_start but elsewhere, once: taken from there (the first: {})",
+            set.file.string(), set.mended.size(), set.mended.front());
+    if (!set.unplaced.empty())
+        sink.warning("{}: {} answers are not to be found where they should be: left out of training (the first: {})",
+                     set.file.string(), set.unplaced.size(), set.unplaced.front());
+}
+
 std::vector<Dataset> read_split(const DataOptions& options, Split split, const std::optional<Labels>& labels) {
     const auto& file = file_of(options, split);
     if (!file.empty() && options.task_name.empty()) return {read_examples(file, labels)};
@@ -42,12 +85,6 @@ std::vector<Dataset> read_split(const DataOptions& options, Split split, const s
     return read_glue(task, options.data_dir, split);
 }
 
-void cut(Dataset& dataset, std::optional<std::int64_t> limit) {
-    if (!limit) return;
-    if (*limit < 1) fail_usage("max samples: {} given; at least 1 is needed", *limit);
-    if (std::ssize(dataset.examples) > *limit) dataset.examples.resize(static_cast<std::size_t>(*limit));
-}
-
 }  // namespace
 
 std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels,
@@ -56,13 +93,35 @@ std::vector<Dataset> load_datasets(const DataOptions& options, Split split, cons
     for (auto& dataset : datasets) {
         if (dataset.skipped_rows > 0)
             sink.warning("{}: {} rows with too few columns are left out", dataset.file.string(), dataset.skipped_rows);
-        cut(dataset, limit_of(options, split));
+        cut(dataset.examples, limit_of(options, split));
         if (labels && dataset.is_labelled()) match_labels(dataset, *labels);
     }
     return datasets;
 }
 
+bool is_question_answering(const DataOptions& options) {
+    if (!options.task_name.empty()) return is_squad(options.task_name);
+    const auto& files = {options.train_file, options.validation_file, options.test_file};
+    return std::ranges::any_of(files, [](const auto& file) { return is_squad_file(file); });
+}
+
+QuestionSet load_questions(const DataOptions& options, Split split, const Sink& sink) {
+    auto set = read_squad(questions_file(options, split));
+    cut(set.questions, limit_of(options, split));
+    warn_of_answers(set, sink);
+    return set;
+}
+
+AnswerOptions answer_options(const DataOptions& options) {
+    auto answers = options.answers;
+    answers.version_2_with_negative |= is_squad_v2(options.task_name);
+    check_options(answers);
+    return answers;
+}
+
 TaskMetrics task_metrics(const DataOptions& options, ProblemType problem_type) {
+    if (problem_type == ProblemType::question_answering)
+        return {score_names(answer_options(options).version_2_with_negative), "f1"};
     if (!options.task_name.empty()) {
         const auto& task = find_task(options.task_name);
         if (task.labels.problem_type == problem_type) return {task.metrics, task.best_metric};

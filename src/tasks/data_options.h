@@ -1,4 +1,4 @@
-// Where the examples of a job come from; flags named as in Hugging Face's run_glue.
+// Where the examples of a job come from; flags named as in Hugging Face's run_glue and run_qa.
 #pragma once
 
 #include <optional>
@@ -8,6 +8,7 @@
 #include "core/options.h"
 #include "core/sink.h"
 #include "tasks/reader.h"
+#include "tasks/squad_answers.h"
 
 namespace moebert {
 
@@ -15,21 +16,28 @@ struct DataOptions {
     std::string task_name;
     std::string data_dir;
     std::string train_file, validation_file, test_file;
-    std::int64_t max_seq_length = 128;
+    std::optional<std::int64_t> max_seq_length;
     std::optional<std::int64_t> max_train_samples, max_eval_samples, max_predict_samples;
+    std::int64_t doc_stride = 128;
+    AnswerOptions answers;
 };
 
 template <class Visitor>
 void describe(Visitor& visit, DataOptions& o) {
-    visit("task_name", o.task_name, "GLUE task: cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte or wnli");
+    visit("task_name", o.task_name,
+          "GLUE task (cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte or wnli), or squad or squad_v2");
     visit("data_dir", o.data_dir, "folder of the task's official files, or the folder above it");
-    visit("train_file", o.train_file, "csv, tsv or jsonl with sentence1, sentence2 (optional) and label");
+    visit("train_file", o.train_file,
+          "csv, tsv or jsonl with sentence1, sentence2 (optional) and label; or questions in SQuAD's layout");
     visit("validation_file", o.validation_file, "the same, for evaluation");
-    visit("test_file", o.test_file, "the same, for prediction; labels are not needed");
-    visit("max_seq_length", o.max_seq_length, "longest input in tokens; longer ones are cut");
+    visit("test_file", o.test_file, "the same, for prediction; labels and answers are not needed");
+    visit("max_seq_length", o.max_seq_length,
+          "longest input in tokens (128; 384 for questions); longer ones are cut, long contexts into several windows");
     visit("max_train_samples", o.max_train_samples, "use only the first so many training examples");
     visit("max_eval_samples", o.max_eval_samples, "use only the first so many validation examples");
     visit("max_predict_samples", o.max_predict_samples, "use only the first so many test examples");
+    visit("doc_stride", o.doc_stride, "questions: tokens that a window shares with the next");
+    describe(visit, o.answers);
 }
 
 // The datasets of a split: one, or for MNLI's validation and test two. The split's own file is taken when given, else
@@ -37,6 +45,16 @@ void describe(Visitor& visit, DataOptions& o) {
 // file or task. Rows that a reader left out are a warning.
 std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels,
                                    const Sink& sink);
+
+// Whether the data is questions: by task_name (squad, squad_v2) or else by the layout of the files.
+bool is_question_answering(const DataOptions& options);
+
+// The questions of a split: its own file, or the official one of squad or squad_v2 below data_dir. Answers that are not
+// where they should be are a warning.
+QuestionSet load_questions(const DataOptions& options, Split split, const Sink& sink);
+
+// Checked; with task_name squad_v2 questions may have no answer.
+AnswerOptions answer_options(const DataOptions& options);
 
 // The metrics to report, the one that chooses between checkpoints first in `best`.
 struct TaskMetrics {

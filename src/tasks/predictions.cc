@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <ostream>
-#include <sstream>
 
 #include "core/error.h"
 #include "core/json_text.h"
-#include "io/file.h"
 
 namespace moebert {
 namespace {
@@ -59,17 +57,10 @@ void write_json_row(std::ostream& out, const Labels& labels, Logits row, std::si
     out << "}}\n";
 }
 
-// A cell can't hold what separates cells and rows.
-std::string cell(std::string text) {
-    std::ranges::replace_if(
-        text, [](char c) { return c == '\t' || c == '\n' || c == '\r'; }, ' ');
-    return text;
-}
-
 void write_tsv_header(std::ostream& out, const Labels& labels) {
     out << "index\tprediction";
     if (!is_regression(labels)) {
-        for (const std::string& name : labels.names) out << '\t' << cell(name);
+        for (const std::string& name : labels.names) out << '\t' << tsv_cell(name);
     }
     out << '\n';
 }
@@ -79,7 +70,7 @@ void write_tsv_row(std::ostream& out, const Labels& labels, Logits row, std::siz
         out << fmt::format("{}\t{}\n", index, row[0]);
         return;
     }
-    out << fmt::format("{}\t{}", index, cell(labels.names[best_label(row)]));
+    out << fmt::format("{}\t{}", index, tsv_cell(labels.names[best_label(row)]));
     for (const float probability : softmax(row)) out << fmt::format("\t{}", probability);
     out << '\n';
 }
@@ -90,6 +81,12 @@ PredictionFormat parse_prediction_format(const std::string& name) {
     if (name == "jsonl") return PredictionFormat::json_lines;
     if (name == "tsv") return PredictionFormat::tsv;
     fail_usage("unknown prediction format \"{}\", expected jsonl or tsv", name);
+}
+
+std::string tsv_cell(std::string text) {
+    std::ranges::replace_if(
+        text, [](char c) { return c == '\t' || c == '\n' || c == '\r'; }, ' ');
+    return text;
 }
 
 void write_predictions(std::ostream& out, PredictionFormat format, const Labels& labels, Logits logits,
@@ -103,12 +100,6 @@ void write_predictions(std::ostream& out, PredictionFormat format, const Labels&
         (tsv ? write_tsv_row : write_json_row)(out, labels, row, first_index + i);
     }
     if (!out) fail("the predictions can't be written");
-}
-
-void save_predictions(const std::filesystem::path& file, PredictionFormat format, const Labels& labels, Logits logits) {
-    std::ostringstream text;
-    write_predictions(text, format, labels, logits);
-    write_file_atomically(file, text.view());
 }
 
 std::vector<double> decide(const Labels& labels, Logits logits) {

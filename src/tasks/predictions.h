@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <iosfwd>
 #include <span>
 #include <string>
@@ -22,9 +21,8 @@ PredictionFormat parse_prediction_format(const std::string& name);  // "jsonl" o
 void write_predictions(std::ostream& out, PredictionFormat format, const Labels& labels, std::span<const float> logits,
                        std::size_t first_index = 0);
 
-// The same into a file, which is there whole or not at all.
-void save_predictions(const std::filesystem::path& file, PredictionFormat format, const Labels& labels,
-                      std::span<const float> logits);
+// A tab separated cell can't hold what separates cells and rows: spaces stand for it.
+std::string tsv_cell(std::string text);
 
 // The index of the greatest logit of each row (the first on ties), or the value itself for regression: what metrics
 // take.

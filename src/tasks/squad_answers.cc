@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <ostream>
 
 #include "core/error.h"
 #include "core/json_text.h"
@@ -39,6 +40,8 @@ std::vector<std::size_t> best_tokens(std::size_t tokens, std::size_t count, Logi
 }
 
 bool is_better(const Candidate& a, const Candidate& b) { return a.score() > b.score(); }
+
+bool is_span(const Candidate& candidate) { return !candidate.text.empty(); }
 
 class QuestionCandidates {
 public:
@@ -100,14 +103,15 @@ private:
     }
 
     QuestionAnswer choose() {
-        QuestionAnswer answer{"", std::move(found_), 0.0};
-        const auto best = std::ranges::find_if(answer.candidates, [](const auto& c) { return !c.text.empty(); });
+        QuestionAnswer answer{{}, std::move(found_), 0.0};
+        const auto best = std::ranges::find_if(answer.candidates, is_span);
         const bool has_span = best != answer.candidates.end();
         if (options_.version_2_with_negative && null_)
             answer.null_odds = double{null_->score()} - (has_span ? double{best->score()} : 0.0);
         const bool says_null =
             options_.version_2_with_negative && answer.null_odds > options_.null_score_diff_threshold;
-        if (has_span && !says_null) answer.text = best->text;
+        const auto chosen = says_null ? std::ranges::find_if(answer.candidates, is_null) : best;
+        if (chosen != answer.candidates.end()) answer.chosen = *chosen;
         return answer;
     }
 
@@ -129,6 +133,11 @@ nlohmann::ordered_json as_json(const std::vector<Candidate>& candidates) {
 
 }  // namespace
 
+std::string QuestionAnswer::best_span() const {
+    const auto best = std::ranges::find_if(candidates, is_span);
+    return best == candidates.end() ? "" : best->text;
+}
+
 void check_options(const AnswerOptions& o) {
     if (o.n_best_size < 1) fail_usage("n_best_size: {} given; expected at least 1", o.n_best_size);
     if (o.max_answer_length < 1) fail_usage("max_answer_length: {} given; expected at least 1", o.max_answer_length);
@@ -142,7 +151,7 @@ std::vector<QuestionAnswer> choose_answers(const QuestionSet& set, std::span<con
     for (std::size_t i = 0; i < set.questions.size(); ++i) {
         QuestionCandidates candidates(options);
         for (; next < windows.size() && windows[next].question == i; ++next) {
-            const auto size = 2 * windows[next].feature.input_ids.size();
+            const auto size = 2 * windows[next].tokens();
             if (at + size > logits.size()) fail("{}: fewer logits than tokens", set.file.string());
             candidates.add(windows[next], WindowLogits(logits.subspan(at, size)));
             at += size;
@@ -151,6 +160,48 @@ std::vector<QuestionAnswer> choose_answers(const QuestionSet& set, std::span<con
     }
     if (next != windows.size() || at != logits.size()) fail("{}: logits of other windows", set.file.string());
     return answers;
+}
+
+namespace {
+
+nlohmann::ordered_json answer_json(const Candidate& c) {
+    return {{"answer", c.text}, {"score", c.probability}, {"start", c.begin}, {"end", c.end}};
+}
+
+void write_json_row(std::ostream& out, const std::string& id, const QuestionAnswer& answer, std::size_t top_k) {
+    nlohmann::ordered_json row{{"id", id}};
+    row.update(answer_json(answer.chosen));
+    if (top_k > 1) {
+        auto& list = row["candidates"] = nlohmann::ordered_json::array();
+        for (std::size_t i = 0; i < std::min(top_k, answer.candidates.size()); ++i)
+            list.push_back(answer_json(answer.candidates[i]));
+    }
+    out << json_text(row) << '\n';
+}
+
+void write_tsv_row(std::ostream& out, const std::string& id, const Candidate& c, const char* rank) {
+    out << tsv_cell(id) << rank << '\t' << tsv_cell(c.text)
+        << fmt::format("\t{}\t{}\t{}\n", c.probability, c.begin, c.end);
+}
+
+}  // namespace
+
+void write_answers(std::ostream& out, PredictionFormat format, const QuestionSet& set,
+                   const std::vector<QuestionAnswer>& answers, std::int64_t top_k) {
+    if (top_k < 1) fail_usage("top_k: {} given; expected at least 1", top_k);
+    const bool tsv = format == PredictionFormat::tsv;
+    if (tsv) out << (top_k > 1 ? "id\trank\tanswer\tscore\tstart\tend\n" : "id\tanswer\tscore\tstart\tend\n");
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        const auto& id = set.questions[i].id;
+        if (!tsv)
+            write_json_row(out, id, answers[i], static_cast<std::size_t>(top_k));
+        else if (top_k == 1)
+            write_tsv_row(out, id, answers[i].chosen, "");
+        else
+            for (std::size_t k = 0; k < std::min(static_cast<std::size_t>(top_k), answers[i].candidates.size()); ++k)
+                write_tsv_row(out, id, answers[i].candidates[k], fmt::format("\t{}", k + 1).c_str());
+    }
+    if (!out) fail("the answers can't be written");
 }
 
 void save_answers(const std::filesystem::path& directory, const std::string& prefix, const QuestionSet& set,
@@ -164,7 +215,7 @@ void save_answers(const std::filesystem::path& directory, const std::string& pre
         file.write("\n}\n");
         file.commit();
     };
-    save("predictions.json", [](const auto& answer) { return answer.text; });
+    save("predictions.json", [](const auto& answer) { return answer.chosen.text; });
     save("nbest_predictions.json", [](const auto& answer) { return as_json(answer.candidates); });
     if (options.version_2_with_negative) save("null_odds.json", [](const auto& answer) { return answer.null_odds; });
 }

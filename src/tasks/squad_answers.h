@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <iosfwd>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/options.h"
+#include "tasks/predictions.h"
 #include "tasks/squad_features.h"
 
 namespace moebert {
@@ -22,11 +24,12 @@ struct AnswerOptions {
 
 template <class Visitor>
 void describe(Visitor& visit, AnswerOptions& o) {
-    visit("n_best_size", o.n_best_size, "candidates kept of each question, and starts and ends tried of each window");
-    visit("max_answer_length", o.max_answer_length, "longest answer in tokens");
-    visit("version_2_with_negative", o.version_2_with_negative, "questions may have no answer (as in SQuAD 2.0)");
+    visit("n_best_size", o.n_best_size, "questions: candidates kept of each, and starts and ends tried of each window");
+    visit("max_answer_length", o.max_answer_length, "questions: longest answer in tokens");
+    visit("version_2_with_negative", o.version_2_with_negative,
+          "questions: they may have no answer, as in SQuAD 2.0 (task_name squad_v2 says the same)");
     visit("null_score_diff_threshold", o.null_score_diff_threshold,
-          "no answer is given where it scores better than the best one by more than this");
+          "questions: no answer is given where that scores better than the best answer by more than this");
 }
 
 void check_options(const AnswerOptions& options);  // throws a UsageError
@@ -41,14 +44,21 @@ struct Candidate {
 };
 
 struct QuestionAnswer {
-    std::string text;                   // "" for no answer
+    Candidate chosen;                   // without text for no answer
     std::vector<Candidate> candidates;  // best first; none when no span is allowed
     double null_odds = 0.0;             // score of no answer less that of the best one; with version_2_with_negative
+
+    std::string best_span() const;  // the best answer that is one, chosen or not
 };
 
 // One for each question. `logits` are (tokens, 2), start and end, of all windows one after the other.
 std::vector<QuestionAnswer> choose_answers(const QuestionSet& set, std::span<const Window> windows,
                                            std::span<const float> logits, const AnswerOptions& options);
+
+// A row a question: {"id": "0", "answer": "Zoë", "score": 0.91, "start": 0, "end": 3}, where the score is the answer's
+// probability and start and end are characters of the context; with top_k over 1 also "candidates", the best top_k.
+void write_answers(std::ostream& out, PredictionFormat format, const QuestionSet& set,
+                   const std::vector<QuestionAnswer>& answers, std::int64_t top_k = 1);
 
 // predictions.json, nbest_predictions.json and, with version_2_with_negative, null_odds.json, in run_qa's layout;
 // `prefix` ("eval_") stands before the names.

@@ -42,44 +42,44 @@ public:
                 options.doc_stride, std::max<std::int64_t>(0, input.max_seq_length - 5), input.max_seq_length);
     }
 
-    std::vector<Window> windows_of(std::size_t index, const Encoding& context) const {
+    QuestionWindows windows_of(std::size_t index, const Encoding& context) const {
         const auto& question = set_.questions[index];
-        if (options_.for_training && has_no_place(question)) return {};
+        if (options_.for_training && !has_span(question)) return {};
         auto ids = input_.tokenizer.encode_plain(without_leading_space(question.question)).input_ids;
         const auto size = context.input_ids.size();
         if (ids.size() + size > room_) ids.resize(std::min(ids.size(), room_ - options_.doc_stride - 1));
-        std::vector<Window> windows;
+        QuestionWindows made;
         for (const auto& [begin, end] : cut_windows(size, room_ - ids.size(), options_.doc_stride)) {
-            windows.push_back(make_window(ids, context, begin, end));
-            windows.back().question = index;
-            if (options_.for_training) windows.back().feature.span = span_of(question, windows.back());
+            made.windows.push_back({index, ids.size() + 2, slice(context.offsets, begin, end)});
+            made.features.push_back(make_feature(ids, slice(context.input_ids, begin, end)));
+            if (has_span(question)) made.features.back().span = span_of(question, made.windows.back());
         }
-        return windows;
+        return made;
     }
 
 private:
-    static bool has_no_place(const Question& question) {
-        return !question.answers.empty() && question.answers.front().start == Answer::unknown;
+    // Whether it is known what the model should say: the first answer's place, or that there is none.
+    bool has_span(const Question& question) const {
+        return set_.is_labelled && (question.answers.empty() || question.answers.front().start != Answer::unknown);
     }
 
-    Window make_window(const std::vector<std::int32_t>& question, const Encoding& context, std::size_t begin,
-                       std::size_t end) const {
-        Window window;
-        auto& [ids, types, label, span] = window.feature;
-        ids.reserve(question.size() + end - begin + 3);
+    template <class T>
+    static std::vector<T> slice(const std::vector<T>& values, std::size_t begin, std::size_t end) {
+        return {values.begin() + static_cast<std::ptrdiff_t>(begin), values.begin() + static_cast<std::ptrdiff_t>(end)};
+    }
+
+    Feature make_feature(const std::vector<std::int32_t>& question, const std::vector<std::int32_t>& context) const {
+        Feature feature;
+        auto& ids = feature.input_ids;
+        ids.reserve(question.size() + context.size() + 3);
         ids.push_back(input_.tokenizer.cls_id());
         ids.insert(ids.end(), question.begin(), question.end());
         ids.push_back(input_.tokenizer.sep_id());
-        window.context_begin = ids.size();
-        const auto at = [](const auto& values, std::size_t i) {
-            return values.begin() + static_cast<std::ptrdiff_t>(i);
-        };
-        ids.insert(ids.end(), at(context.input_ids, begin), at(context.input_ids, end));
+        ids.insert(ids.end(), context.begin(), context.end());
         ids.push_back(input_.tokenizer.sep_id());
-        types.assign(ids.size(), 1);
-        std::fill_n(types.begin(), window.context_begin, std::uint8_t{0});
-        window.offsets.assign(at(context.offsets, begin), at(context.offsets, end));
-        return window;
+        feature.token_type_ids.assign(ids.size(), 1);
+        std::fill_n(feature.token_type_ids.begin(), question.size() + 2, std::uint8_t{0});
+        return feature;
     }
 
     // The tokens that hold the first answer; the [CLS] where the window has not all of it.
@@ -105,20 +105,23 @@ private:
 
 }  // namespace
 
-std::vector<Window> make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options,
-                                 unsigned threads) {
+QuestionWindows make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options,
+                             unsigned threads) {
     if (input.type_vocab_size < 2)
         throw InputError(set.file, "", "the model takes single sentences only (type_vocab_size is 1)");
     const WindowMaker maker(set, input, options);
     std::vector<Encoding> contexts(set.contexts.size());
     in_parallel(contexts.size(), threads,
                 [&](std::size_t i) { contexts[i] = input.tokenizer.encode_plain(set.contexts[i], true); });
-    std::vector<std::vector<Window>> parts(set.questions.size());
+    std::vector<QuestionWindows> parts(set.questions.size());
     in_parallel(parts.size(), threads,
                 [&](std::size_t i) { parts[i] = maker.windows_of(i, contexts[set.questions[i].context]); });
-    std::vector<Window> windows;
-    for (auto& part : parts) std::move(part.begin(), part.end(), std::back_inserter(windows));
-    return windows;
+    QuestionWindows all;
+    for (auto& part : parts) {
+        std::ranges::move(part.features, std::back_inserter(all.features));
+        std::ranges::move(part.windows, std::back_inserter(all.windows));
+    }
+    return all;
 }
 
 }  // namespace moebert

@@ -8,22 +8,30 @@
 namespace moebert {
 
 struct Window {
-    Feature feature;                                    // [CLS] question [SEP] part of the context [SEP]
     std::size_t question = 0;                           // in QuestionSet::questions
     std::size_t context_begin = 0;                      // the token where the context begins
     std::vector<std::array<std::uint32_t, 2>> offsets;  // of the context's tokens: [begin, end) in its characters
+
+    std::size_t tokens() const { return context_begin + offsets.size() + 1; }
+};
+
+// Feature i, [CLS] question [SEP] part of the context [SEP], is window i. It has a span where the question's answers
+// are given and the first of them has a place in the context.
+struct QuestionWindows {
+    std::vector<Feature> features;
+    std::vector<Window> windows;
 };
 
 struct WindowOptions {
     std::size_t doc_stride = 128;  // tokens that a window shares with the next
-    bool for_training = false;     // with the first answer's position; questions whose answer has no place are left out
+    bool for_training = false;     // questions whose answer has no place are left out
 };
 
 // In the order of the questions, and of the windows of each. As Hugging Face's fast tokenizer makes them with
 // truncation="only_second", return_overflowing_tokens and stride; a question that leaves no more than doc_stride tokens
 // of max_seq_length for a context that doesn't fit is cut to leave one more. Whitespace before a question is dropped.
 // Throws a UsageError when max_seq_length has no room for that. The same for any number of threads (0: one a core).
-std::vector<Window> make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options,
-                                 unsigned threads = 0);
+QuestionWindows make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options,
+                             unsigned threads = 0);
 
 }  // namespace moebert

@@ -220,6 +220,11 @@ nlohmann::ordered_json score_squad_v2(const QuestionSet& set, const PredictedAns
     return out;
 }
 
+std::vector<std::string> score_names(bool version_2) {
+    if (!version_2) return {"exact_match", "f1"};
+    return {"exact", "f1", "HasAns_exact", "HasAns_f1", "NoAns_exact", "NoAns_f1", "best_exact", "best_f1"};
+}
+
 namespace {
 
 // An object's entries in the order of the file.

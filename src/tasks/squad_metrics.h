@@ -34,6 +34,9 @@ nlohmann::ordered_json score_squad_v2(const QuestionSet& set, const PredictedAns
                                       const NoAnswerOdds* odds = nullptr, double threshold = 1.0,
                                       std::vector<std::string>* missing = nullptr);
 
+// The names of those that tell how good a model is.
+std::vector<std::string> score_names(bool version_2);
+
 // A JSON object of texts (or numbers) by id. Throws an InputError.
 PredictedAnswers read_predictions(const std::filesystem::path& file);
 NoAnswerOdds read_no_answer_odds(const std::filesystem::path& file);

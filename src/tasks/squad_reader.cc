@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -84,6 +85,9 @@ public:
         add_question(row);
     }
 
+    // The rows that follow may lack an id.
+    void number_rows() { numbers_rows_ = true; }
+
     QuestionSet finish() {
         if (set_.questions.empty()) throw InputError(set_.file, "", "has no questions");
         return std::move(set_);
@@ -93,7 +97,11 @@ private:
     void add_context(std::string context) { set_.contexts.push_back(std::move(context)); }
 
     void add_question(const Node& node) {
-        Question question{node["id"].text(), node["question"].filled_text(), set_.contexts.size() - 1, {}};
+        const bool is_numbered = numbers_rows_ && !node.has("id");
+        Question question{is_numbered ? std::to_string(set_.questions.size()) : node["id"].text(),
+                          node["question"].filled_text(),
+                          set_.contexts.size() - 1,
+                          {}};
         if (!ids_.insert(question.id).second)
             throw InputError(set_.file, node.below("id"), fmt::format("\"{}\" is there already", question.id));
         const bool is_impossible = node.has("is_impossible") && node["is_impossible"].value == Json(true);
@@ -128,6 +136,7 @@ private:
 
     QuestionSet set_;
     std::unordered_set<std::string> ids_;
+    bool numbers_rows_ = false;
 };
 
 // Takes paragraph after paragraph out of the JSON while it is parsed: only one is in memory as JSON. The depths are
@@ -154,7 +163,12 @@ private:
         if (event == Event::key && depth == kParagraph - 1) is_paragraphs_ = value == "paragraphs";
         if (!is_data_) return true;
         if (event == Event::object_start && depth == kArticle) ++article_, paragraph_ = 0;
-        if (event != Event::object_end || depth != kParagraph || !is_paragraphs_) return true;
+        if (event != Event::object_end) return true;
+        if (depth == kArticle && value.contains("context")) {
+            builder_.add_row({file_, fmt::format("data[{}]", article_ - 1), value});
+            return false;
+        }
+        if (depth != kParagraph || !is_paragraphs_) return true;
         const auto path = fmt::format("data[{}].paragraphs[{}]", article_ - 1, paragraph_++);
         builder_.add_paragraph({file_, path, value});
         return false;
@@ -166,29 +180,108 @@ private:
     std::size_t article_ = 0, paragraph_ = 0;
 };
 
+void read_row(const std::filesystem::path& file, std::size_t line, std::string_view content, Builder& builder) {
+    const auto row = Json::parse(content, nullptr, false);
+    if (!row.is_object()) throw InputError(file, at_line(line), "expected one JSON object");
+    builder.add_row({file, at_line(line), row});
+}
+
+bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
+
 void read_rows(const std::filesystem::path& file, std::string_view text, Builder& builder) {
     std::size_t line = 0;
     for (std::size_t begin = 0; begin < text.size(); ++line) {
         const auto end = std::min(text.find('\n', begin), text.size());
         const auto content = text.substr(begin, end - begin);
         begin = end + 1;
-        if (content.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-        const auto row = Json::parse(content, nullptr, false);
-        if (!row.is_object()) throw InputError(file, at_line(line + 1), "expected one JSON object");
-        builder.add_row({file, at_line(line + 1), row});
+        if (!is_blank(content)) read_row(file, line + 1, content, builder);
     }
 }
 
+// Looks at the keys of the first object until one tells.
+struct KeyReader : nlohmann::json_sax<Json> {
+    int depth = 0;
+    bool has_question = false, has_context = false, is_squad = false;
+
+    bool key(std::string& name) override {
+        if (depth != 1) return true;
+        has_question |= name == "question", has_context |= name == "context";
+        is_squad = name == "data" || (has_question && has_context);
+        return !is_squad;
+    }
+    bool start_object(std::size_t) override { return ++depth > 0; }
+    bool end_object() override { return --depth > 0; }
+    bool start_array(std::size_t) override { return depth > 0; }
+    bool end_array() override { return true; }
+    bool null() override { return depth > 0; }
+    bool boolean(bool) override { return depth > 0; }
+    bool number_integer(std::int64_t) override { return depth > 0; }
+    bool number_unsigned(std::uint64_t) override { return depth > 0; }
+    bool number_float(double, const std::string&) override { return depth > 0; }
+    bool string(std::string&) override { return depth > 0; }
+    bool binary(Json::binary_t&) override { return false; }
+    bool parse_error(std::size_t, const std::string&, const Json::exception&) override { return false; }
+};
+
 }  // namespace
 
+bool is_squad_file(const std::filesystem::path& file) {
+    const auto ending = file.extension();
+    if (ending != ".json" && ending != ".jsonl") return false;
+    std::ifstream in(file, std::ios::binary);
+    KeyReader keys;
+    Json::sax_parse(in, &keys, Json::input_format_t::json, false);
+    return keys.is_squad;
+}
+
 QuestionSet read_squad(const std::filesystem::path& file) {
+    const auto ending = file.extension();
+    if (ending != ".json" && ending != ".jsonl")
+        throw InputError(file, "", "expected SQuAD's JSON, a file that ends in .json or .jsonl");
     const auto text = read_dataset_text(file);
     Builder builder(file);
-    if (file.extension() == ".jsonl")
+    if (ending == ".jsonl")
         read_rows(file, text, builder);
     else
         ParagraphParser(file, builder).parse(text);
     return builder.finish();
+}
+
+QuestionSet read_question_lines(std::istream& in, const std::string& name) {
+    const std::filesystem::path file = name;
+    Builder builder(file);
+    builder.number_rows();
+    std::size_t number = 0;
+    for (std::string line; std::getline(in, line);) {
+        ++number;
+        if (line.ends_with('\r')) line.pop_back();
+        if (is_blank(line)) continue;
+        if (find_malformed_utf8(line)) throw InputError(file, at_line(number), "isn't UTF-8");
+        if (line.starts_with('{')) {
+            read_row(file, number, line, builder);
+            continue;
+        }
+        const auto tab = line.find('\t');
+        if (tab == std::string::npos)
+            throw InputError(file, at_line(number), "expected question<TAB>context, or a JSON object");
+        const Json row{{"question", line.substr(0, tab)}, {"context", line.substr(tab + 1)}};
+        builder.add_row({file, at_line(number), row});
+    }
+    if (in.bad()) throw InputError(file, "", "can't be read");
+    return builder.finish();
+}
+
+QuestionSet one_question(const std::string& question, const std::string& context) {
+    for (const auto& [name, text] : {std::pair{"question", &question}, {"context", &context}}) {
+        if (is_blank(*text)) fail_usage("{}: is empty", name);
+        if (find_malformed_utf8(*text)) fail_usage("{}: isn't UTF-8", name);
+    }
+    QuestionSet set;
+    set.name = "question";
+    set.file = "--question";
+    set.contexts.push_back(context);
+    set.questions.push_back({"0", question, 0, {}});
+    return set;
 }
 
 }  // namespace moebert

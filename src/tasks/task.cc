@@ -83,6 +83,7 @@ std::string plain(std::string_view name) {
 [[noreturn]] void fail_unknown_task(std::string_view name) {
     Names names;
     for (const TaskInfo& task : glue_tasks()) names.push_back(task.name);
+    names.insert(names.end(), {"squad", "squad_v2"});
     fail_usage("unknown task \"{}\", expected one of {}; the nearest is {}", name, fmt::join(names, ", "),
                nearest_name(plain(name), names));
 }
@@ -117,6 +118,10 @@ const std::vector<TaskInfo>& glue_tasks() {
     static const std::vector<TaskInfo> tasks = make_glue_tasks();
     return tasks;
 }
+
+bool is_squad_v2(std::string_view name) { return plain(name) == "squadv2"; }
+
+bool is_squad(std::string_view name) { return plain(name) == "squad" || is_squad_v2(name); }
 
 const TaskInfo& find_task(std::string_view name) {
     const auto found = std::ranges::find(glue_tasks(), plain(name), &TaskInfo::name);

@@ -56,6 +56,10 @@ const std::vector<TaskInfo>& glue_tasks();
 // one.
 const TaskInfo& find_task(std::string_view name);
 
+// The tasks of questions (tasks/squad.h), by name as above: "squad", "SQuAD_v2".
+bool is_squad(std::string_view name);     // either version
+bool is_squad_v2(std::string_view name);  // questions may have no answer
+
 // The metrics of data that is no known task: accuracy, or mse, pearson and spearmanr.
 std::vector<std::string> default_metrics(ProblemType problem_type);
 std::string default_best_metric(ProblemType problem_type);

@@ -1,6 +1,7 @@
 #include "tasks/text_input.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "core/error.h"
 
@@ -14,17 +15,32 @@ void check_sequence_length(const ModelConfig& config, std::int64_t max_seq_lengt
                    config.max_position_embeddings);
 }
 
+std::int64_t default_length(const ModelConfig& config) {
+    const std::int64_t usual = config.problem_type == ProblemType::question_answering ? 384 : 128;
+    return std::min(usual, config.max_position_embeddings);
+}
+
 }  // namespace
 
 TextInput load_text_input(const std::filesystem::path& directory, const ModelConfig& config,
-                          std::int64_t max_seq_length) {
-    check_sequence_length(config, max_seq_length);
+                          std::optional<std::int64_t> max_seq_length) {
+    const auto length = max_seq_length.value_or(default_length(config));
+    check_sequence_length(config, length);
     auto tokenizer = Tokenizer::load(directory);
     if (static_cast<std::int64_t>(tokenizer.vocab_size()) > config.vocab_size)
         throw InputError(directory, "vocab_size",
                          fmt::format("the tokenizer has {} tokens; the model has embeddings of {}",
                                      tokenizer.vocab_size(), config.vocab_size));
-    return {std::move(tokenizer), max_seq_length, config.type_vocab_size};
+    return {std::move(tokenizer), length, config.type_vocab_size};
+}
+
+ModelConfig read_text_config(const std::filesystem::path& directory) {
+    const auto file = directory / "config.json";
+    if (std::filesystem::exists(file)) return read_model_config(file);
+    ModelConfig config;
+    config.vocab_size = static_cast<std::int64_t>(Tokenizer::load(directory).vocab_size());
+    config.max_position_embeddings = std::numeric_limits<std::int64_t>::max();
+    return config;
 }
 
 std::vector<Feature> make_features(const Dataset& dataset, const TextInput& input) {

@@ -1,20 +1,15 @@
 #include "text/json_lines.h"
 
-#include <charconv>
 #include <chrono>
 #include <istream>
 #include <ostream>
 #include <string>
 
 #include "core/error.h"
+#include "core/json_append.h"
 
 namespace moebert {
 namespace {
-
-void append_number(std::string& out, std::uint32_t value) {
-    char digits[16];
-    out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
-}
 
 void append_string(std::string& out, std::string_view text) {
     out += '"';
@@ -29,18 +24,6 @@ void append_string(std::string& out, std::string_view text) {
     out += '"';
 }
 
-// "key": [item, ...], each item written by `append`.
-template <class Items, class Append>
-void append_list(std::string& out, const char* key, const Items& items, Append append) {
-    out.append("\"").append(key).append("\": [");
-    bool first = true;
-    for (const auto& item : items) {
-        if (!std::exchange(first, false)) out += ", ";
-        append(item);
-    }
-    out += ']';
-}
-
 void append_encoding(std::string& out, const Encoding& encoding, const Tokenizer& tokenizer, bool with_types) {
     const auto number = [&](auto value) { append_number(out, static_cast<std::uint32_t>(value)); };
     out += '{';
@@ -52,13 +35,7 @@ void append_encoding(std::string& out, const Encoding& encoding, const Tokenizer
     }
     append_list(out, "tokens", encoding.input_ids, [&](std::int32_t id) { append_string(out, tokenizer.token(id)); });
     out += ", ";
-    append_list(out, "offsets", encoding.offsets, [&](const auto& offset) {
-        out += '[';
-        number(offset[0]);
-        out += ", ";
-        number(offset[1]);
-        out += ']';
-    });
+    append_list(out, "offsets", encoding.offsets, [&](const auto& offset) { append_offset(out, offset); });
     out += "}\n";
 }
 

@@ -26,7 +26,7 @@ torch::Tensor make_labels(const std::vector<double>& labels, ProblemType problem
 }  // namespace
 
 Batch make_batch(std::span<const Feature> features, std::span<const std::int64_t> indices, ProblemType problem_type) {
-    std::vector<std::int64_t> ids, types, positions, starts{0}, lengths;
+    std::vector<std::int64_t> ids, types, positions, starts{0}, lengths, answer_starts, answer_ends;
     std::vector<double> labels;
     for (const auto index : indices) {
         const auto& feature = features[static_cast<std::size_t>(index)];
@@ -36,13 +36,22 @@ Batch make_batch(std::span<const Feature> features, std::span<const std::int64_t
         lengths.push_back(std::ssize(feature.input_ids));
         starts.push_back(std::ssize(ids));
         if (feature.label) labels.push_back(*feature.label);
+        if (feature.span) {
+            answer_starts.push_back((*feature.span)[0]);
+            answer_ends.push_back((*feature.span)[1]);
+        }
     }
     Batch batch;
     batch.layout = std::make_shared<const BatchLayout>(make_layout(std::move(starts), std::move(lengths)));
     batch.input_ids = torch::tensor(ids);
     batch.token_type_ids = torch::tensor(types);
     batch.position_ids = torch::tensor(positions);
-    if (labels.size() == indices.size()) batch.labels = make_labels(labels, problem_type);
+    const bool has_spans = problem_type == ProblemType::question_answering;
+    if (!has_spans && labels.size() == indices.size()) batch.labels = make_labels(labels, problem_type);
+    if (has_spans && answer_starts.size() == indices.size()) {
+        batch.start_positions = torch::tensor(answer_starts);
+        batch.end_positions = torch::tensor(answer_ends);
+    }
     return batch;
 }
 

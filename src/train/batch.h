@@ -31,7 +31,8 @@ struct Batch {
 
 BatchLayout make_layout(std::vector<std::int64_t> row_starts, std::vector<std::int64_t> key_lengths);
 
-// `features` are taken in the order of `indices`; labels are set when every feature has one.
+// `features` are taken in the order of `indices`; labels, or start and end positions, are set when every feature has
+// them.
 Batch make_batch(std::span<const Feature> features, std::span<const std::int64_t> indices, ProblemType problem_type);
 
 // A batch as the authors' code computes it, padding rows included, out of (B, T) int64 tensors: only to compare with

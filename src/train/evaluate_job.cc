@@ -15,17 +15,19 @@ EvaluationOptions evaluation_options(const EvaluateOptions& options) {
 nlohmann::json run_evaluate(const JobContext& job, const EvaluateOptions& options, const Sink& sink) {
     const auto evaluation = evaluation_options(options);
     const auto checkpoint = load_finetuned(job.model_name_or_path);
+    const auto labels = labels_of(checkpoint.config);
     const auto input = load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length);
-    const auto sets = load_features(job, parse_split(options.split), labels_of(checkpoint.config), input, sink);
+    const auto sets = load_labelled(job, parse_split(options.split), FeatureUse::evaluation, labels, input, sink);
     const auto model = load_model(checkpoint);
-    const auto metrics = task_metrics(job.data, checkpoint.config.problem_type);
     nlohmann::json results;
     double seconds = 0.0;
     for (std::size_t i = 0; i < sets.size(); ++i) {
         const auto output = run_model(model, sets[i].features, evaluation, sink);
         seconds += output.seconds;
-        for (const auto& [name, value] : score(output, sets[i].features, labels_of(checkpoint.config), metrics.names))
-            results["eval_" + name + (i == 0 ? "" : "_mm")] = value;
+        const auto scores = score(output, sets[i], labels, job.data);
+        for (const auto& [name, value] : scores.metrics) results["eval_" + name + (i == 0 ? "" : "_mm")] = value;
+        if (sets[i].questions && !options.output_dir.empty())
+            save_answers(options.output_dir, "eval_", sets[i].questions->set, scores.answers, answer_options(job.data));
     }
     results["eval_samples"] = count_examples(sets);
     results["eval_runtime"] = seconds;
@@ -36,11 +38,11 @@ nlohmann::json run_evaluate(const JobContext& job, const EvaluateOptions& option
     return results;
 }
 
-PredictionResult run_predict(const std::string& model_name_or_path, const std::vector<Dataset>& datasets,
-                             std::int64_t max_seq_length, const EvaluateOptions& options, const Sink& sink) {
+PredictionResult run_predict(const JobContext& job, const std::vector<Dataset>& datasets,
+                             const EvaluateOptions& options, const Sink& sink) {
     const auto evaluation = evaluation_options(options);
-    const auto checkpoint = load_finetuned(model_name_or_path);
-    const auto input = load_text_input(model_name_or_path, checkpoint.config, max_seq_length);
+    const auto checkpoint = load_finetuned(job.model_name_or_path);
+    const auto input = load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length);
     const auto model = load_model(checkpoint);
     PredictionResult result{labels_of(checkpoint.config), {}};
     for (const auto& dataset : datasets) {
@@ -48,6 +50,17 @@ PredictionResult run_predict(const std::string& model_name_or_path, const std::v
         result.logits.insert(result.logits.end(), logits.begin(), logits.end());
     }
     return result;
+}
+
+std::vector<QuestionAnswer> run_answer(const JobContext& job, const QuestionSet& questions,
+                                       const EvaluateOptions& options, const Sink& sink) {
+    const auto evaluation = evaluation_options(options);
+    const auto answers = answer_options(job.data);
+    const auto checkpoint = load_finetuned(job.model_name_or_path);
+    const auto input = load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length);
+    const auto [features, windows] = make_windows(questions, input, window_options(job.data, FeatureUse::evaluation));
+    const auto output = run_model(load_model(checkpoint), features, evaluation, sink);
+    return choose_answers(questions, windows, output.logits, answers);
 }
 
 }  // namespace moebert

@@ -4,8 +4,6 @@
 #include <chrono>
 #include <numeric>
 
-#include "core/error.h"
-#include "tasks/predictions.h"
 #include "train/losses.h"
 
 namespace moebert {
@@ -30,12 +28,26 @@ void add_load(std::vector<std::vector<std::int64_t>>& sum, const std::vector<tor
     }
 }
 
-void store(const torch::Tensor& logits, std::span<const std::int64_t> indices, std::vector<float>& out) {
+// Where each feature's rows of logits begin, and after them all: a row a feature, or for question answering a token.
+std::vector<std::size_t> logit_rows(std::span<const Feature> features, ProblemType problem_type) {
+    std::vector<std::size_t> starts{0};
+    for (const auto& feature : features)
+        starts.push_back(starts.back() +
+                         (problem_type == ProblemType::question_answering ? feature.input_ids.size() : 1));
+    return starts;
+}
+
+void store(const torch::Tensor& logits, std::span<const std::int64_t> indices, std::span<const std::size_t> rows,
+           std::vector<float>& out) {
     const auto host = logits.to(torch::kFloat32).cpu().contiguous();
     const auto width = static_cast<std::size_t>(host.size(1));
-    for (std::size_t i = 0; i < indices.size(); ++i)
-        std::copy_n(host.data_ptr<float>() + i * width, width,
-                    out.data() + static_cast<std::size_t>(indices[i]) * width);
+    const float* from = host.data_ptr<float>();
+    for (const auto index : indices) {
+        const auto i = static_cast<std::size_t>(index);
+        const auto count = (rows[i + 1] - rows[i]) * width;
+        std::copy_n(from, count, out.data() + rows[i] * width);
+        from += count;
+    }
 }
 
 }  // namespace
@@ -44,7 +56,8 @@ EvaluationResult run_model(const Model& model, std::span<const Feature> features
                            const Sink& sink) {
     torch::InferenceMode inference;
     EvaluationResult result;
-    result.logits.resize(features.size() * static_cast<std::size_t>(model.config.num_labels()));
+    const auto rows = logit_rows(features, model.config.problem_type);
+    result.logits.resize(rows.back() * static_cast<std::size_t>(model.config.num_labels()));
     const auto order = by_length(features);
     const auto start = std::chrono::steady_clock::now();
     double loss = 0.0;
@@ -55,7 +68,7 @@ EvaluationResult run_model(const Model& model, std::span<const Feature> features
             first, std::min(static_cast<std::size_t>(options.batch_size), order.size() - first));
         const auto batch = make_batch(features, indices, model.config.problem_type);
         const auto output = forward(model, batch, forward_options);
-        store(output.logits, indices, result.logits);
+        store(output.logits, indices, rows, result.logits);
         add_load(result.expert_load, output.expert_load);
         if (batch.labels.defined())
             loss += task_losses(model.config.problem_type, output.logits, batch).sum().item<double>();
@@ -70,21 +83,10 @@ EvaluationResult run_model(const Model& model, std::span<const Feature> features
 
 Labels labels_of(const ModelConfig& config) { return {config.problem_type, config.label_names}; }
 
-Metrics score(const EvaluationResult& result, std::span<const Feature> features, const Labels& labels,
-              const std::vector<std::string>& metric_names) {
-    std::vector<double> expected;
-    for (const auto& feature : features) {
-        if (!feature.label) fail("evaluation needs labels; `moebert predict` does without");
-        expected.push_back(*feature.label);
-    }
-    auto metrics = compute_metrics(metric_names, decide(labels, result.logits), expected);
-    metrics.emplace_back("loss", result.loss);
-    return metrics;
-}
-
-Metrics evaluate(const Model& model, std::span<const Feature> features, const std::vector<std::string>& metric_names,
-                 const EvaluationOptions& options, const Sink& sink) {
-    return score(run_model(model, features, options, sink), features, labels_of(model.config), metric_names);
+Scores score(const EvaluationResult& result, const FeatureSet& set, const Labels& labels, const DataOptions& options) {
+    auto scores = score_logits(set, labels, result.logits, options);
+    if (labels.problem_type != ProblemType::question_answering) scores.metrics.emplace_back("loss", result.loss);
+    return scores;
 }
 
 }  // namespace moebert

@@ -5,9 +5,7 @@
 #include <vector>
 
 #include "core/sink.h"
-#include "tasks/data_options.h"
-#include "tasks/features.h"
-#include "tasks/metrics.h"
+#include "tasks/feature_set.h"
 #include "train/model.h"
 
 namespace moebert {
@@ -18,8 +16,8 @@ struct EvaluationOptions {
 };
 
 struct EvaluationResult {
-    std::vector<float> logits;  // (examples, C), in the order of the features
-    double loss = 0.0;          // mean over examples; 0 without labels
+    std::vector<float> logits;  // (examples, C), or (tokens, 2) for question answering, in the order of the features
+    double loss = 0.0;          // mean over examples; 0 without labels and for question answering
     double seconds = 0.0;       // of the forward passes
     std::int64_t tokens = 0;
     std::vector<std::vector<std::int64_t>> expert_load;  // (L, N); empty for a dense model
@@ -29,13 +27,8 @@ struct EvaluationResult {
 EvaluationResult run_model(const Model& model, std::span<const Feature> features, const EvaluationOptions& options,
                            const Sink& sink = {});
 
-// The metrics of labelled features, with the loss.
-Metrics evaluate(const Model& model, std::span<const Feature> features, const std::vector<std::string>& metric_names,
-                 const EvaluationOptions& options, const Sink& sink = {});
-
-// Compares decisions of `result` with the features' labels.
-Metrics score(const EvaluationResult& result, std::span<const Feature> features, const Labels& labels,
-              const std::vector<std::string>& metric_names);
+// The metrics of a labelled set, with the loss but for question answering, and the answers.
+Scores score(const EvaluationResult& result, const FeatureSet& set, const Labels& labels, const DataOptions& options);
 
 Labels labels_of(const ModelConfig& config);
 

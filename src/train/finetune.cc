@@ -23,9 +23,11 @@ Model load_for_task(const JobContext& job, const Labels& labels, const Sink& sin
 
 nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     check_options(job.train);
-    const auto config = read_model_config(std::filesystem::path(job.model_name_or_path) / "config.json");
+    auto config = read_model_config(std::filesystem::path(job.model_name_or_path) / "config.json");
+    config.problem_type =
+        is_question_answering(job.data) ? ProblemType::question_answering : ProblemType::classification;
     const auto input = load_text_input(job.model_name_or_path, config, job.data.max_seq_length);
-    const auto training = load_features(job, Split::train, std::nullopt, input, sink);
+    const auto training = load_labelled(job, Split::train, FeatureUse::training, std::nullopt, input, sink);
     const auto& train_set = training.front();
     auto model = load_for_task(job, train_set.labels, sink);
     const Validation validation(job, train_set.labels, input, sink);

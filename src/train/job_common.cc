@@ -39,14 +39,12 @@ void prepare_runtime(std::int64_t num_threads, const Sink& sink) {
             gflops);
 }
 
-std::vector<FeatureSet> load_features(const JobContext& job, Split split, const std::optional<Labels>& labels,
-                                      const TextInput& input, const Sink& sink) {
-    std::vector<FeatureSet> sets;
-    for (const auto& dataset : load_datasets(job.data, split, labels, sink)) {
-        if (!dataset.is_labelled())
-            throw InputError(dataset.file, "", "has no labels; training, scoring and evaluation need them");
-        sets.push_back({dataset.name, make_features(dataset, input), dataset.labels});
-    }
+std::vector<FeatureSet> load_labelled(const JobContext& job, Split split, FeatureUse use,
+                                      const std::optional<Labels>& labels, const TextInput& input, const Sink& sink) {
+    auto sets = load_feature_sets(job.data, split, use, labels, input, sink);
+    for (const auto& set : sets)
+        if (!set.is_labelled)
+            throw InputError(set.file, "", "has no labels; training, scoring and evaluation need them");
     return sets;
 }
 
@@ -60,8 +58,6 @@ bool has_split(const DataOptions& data, Split split) {
 
 Checkpoint load_finetuned(const std::filesystem::path& directory) {
     auto checkpoint = load_checkpoint(directory);
-    if (checkpoint.config.problem_type == ProblemType::question_answering)
-        fail("{}: is a question answering model; expected one for classification or regression", directory.string());
     if (!checkpoint.missing.empty())
         fail("{}: {} is missing: the model has no trained head; fine-tune it first (`moebert finetune`)",
              directory.string(), checkpoint.missing.front());
@@ -76,7 +72,7 @@ nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics) {
 
 std::int64_t count_examples(const std::vector<FeatureSet>& sets) {
     std::int64_t count = 0;
-    for (const auto& set : sets) count += std::ssize(set.features);
+    for (const auto& set : sets) count += set.examples();
     return count;
 }
 

@@ -14,24 +14,16 @@
 
 namespace moebert {
 
-// Datasets of one split as features, in their order.
-struct FeatureSet {
-    std::string name;  // the dataset's
-    std::vector<Feature> features;
-    Labels labels;
-};
-
 std::int64_t count_examples(const std::vector<FeatureSet>& sets);
 
 // Of labelled data; an InputError where there are no labels.
-std::vector<FeatureSet> load_features(const JobContext& job, Split split, const std::optional<Labels>& labels,
-                                      const TextInput& input, const Sink& sink);
+std::vector<FeatureSet> load_labelled(const JobContext& job, Split split, FeatureUse use,
+                                      const std::optional<Labels>& labels, const TextInput& input, const Sink& sink);
 
 // Whether the options say where the split's examples are.
 bool has_split(const DataOptions& data, Split split);
 
-// A dense or MoE checkpoint for classification or regression whose head is there; a missing one is an Error that says
-// to fine-tune first.
+// A dense or MoE checkpoint whose head is there; a missing one is an Error that says to fine-tune first.
 Checkpoint load_finetuned(const std::filesystem::path& directory);
 
 // The validation split of a training job, which may be absent; then there are no metrics.
@@ -39,8 +31,9 @@ class Validation {
 public:
     Validation(const JobContext& job, const Labels& labels, const TextInput& input, const Sink& sink);
 
-    // Metrics of all parts of the split; those of further parts (MNLI mismatched) end in _mm.
-    Metrics evaluate(const Model& model) const;
+    // Metrics of all parts of the split; those of further parts (MNLI mismatched) end in _mm. Answers to questions are
+    // saved, with the prefix "eval_", where a directory is given.
+    Metrics evaluate(const Model& model, const std::filesystem::path& answers_directory = {}) const;
 
     bool empty() const { return sets_.empty(); }
     std::int64_t examples() const { return count_examples(sets_); }
@@ -51,6 +44,7 @@ private:
     void check_selection(const TrainOptions& options) const;
 
     std::vector<FeatureSet> sets_;
+    const DataOptions& data_;
     TaskMetrics metrics_;
     EvaluationOptions options_;
     const Sink& sink_;

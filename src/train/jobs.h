@@ -59,7 +59,7 @@ struct EvaluateOptions {
     std::string output_dir;
 };
 
-// Metrics of a checkpoint; empty output_dir: nothing is written.
+// Metrics of a checkpoint; empty output_dir: nothing is written. Answers to questions are saved beside the metrics.
 nlohmann::json run_evaluate(const JobContext& job, const EvaluateOptions& options, const Sink& sink);
 
 // Logits for datasets one after the other, (examples, labels), and the meaning of the labels.
@@ -67,7 +67,11 @@ struct PredictionResult {
     Labels labels;
     std::vector<float> logits;
 };
-PredictionResult run_predict(const std::string& model_name_or_path, const std::vector<Dataset>& datasets,
-                             std::int64_t max_seq_length, const EvaluateOptions& options, const Sink& sink);
+PredictionResult run_predict(const JobContext& job, const std::vector<Dataset>& datasets,
+                             const EvaluateOptions& options, const Sink& sink);
+
+// The answers of a question answering model; none need be known.
+std::vector<QuestionAnswer> run_answer(const JobContext& job, const QuestionSet& questions,
+                                       const EvaluateOptions& options, const Sink& sink);
 
 }  // namespace moebert

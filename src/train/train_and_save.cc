@@ -9,10 +9,12 @@
 namespace moebert {
 
 Validation::Validation(const JobContext& job, const Labels& labels, const TextInput& input, const Sink& sink)
-    : metrics_(task_metrics(job.data, labels.problem_type)),
+    : data_(job.data),
+      metrics_(task_metrics(job.data, labels.problem_type)),
       options_{job.train.per_device_eval_batch_size, torch::kFloat32},
       sink_(sink) {
-    if (has_split(job.data, Split::validation)) sets_ = load_features(job, Split::validation, labels, input, sink);
+    if (has_split(job.data, Split::validation))
+        sets_ = load_labelled(job, Split::validation, FeatureUse::evaluation, labels, input, sink);
     check_selection(job.train);
 }
 
@@ -22,18 +24,22 @@ void Validation::check_selection(const TrainOptions& options) const {
         fail_usage("evaluation_strategy {}: there is no validation data to evaluate on", options.evaluation_strategy);
     if (empty() || name.empty()) return;
     auto known = metrics_.names;
-    known.emplace_back("loss");
+    if (!sets_.front().questions) known.emplace_back("loss");
     if (sets_.size() > 1)
         for (std::size_t i = 0, count = known.size(); i < count; ++i) known.push_back(known[i] + "_mm");
     if (std::find(known.begin(), known.end(), name.starts_with("eval_") ? name.substr(5) : name) == known.end())
         fail_usage("metric_for_best_model: '{}' given; expected one of {}", name, fmt::join(known, ", "));
 }
 
-Metrics Validation::evaluate(const Model& model) const {
+Metrics Validation::evaluate(const Model& model, const std::filesystem::path& answers_directory) const {
     Metrics all;
-    for (std::size_t i = 0; i < sets_.size(); ++i)
-        for (auto [name, value] : moebert::evaluate(model, sets_[i].features, metrics_.names, options_, sink_))
-            all.emplace_back(i == 0 ? name : name + "_mm", value);
+    for (std::size_t i = 0; i < sets_.size(); ++i) {
+        const auto& set = sets_[i];
+        const auto scores = score(run_model(model, set.features, options_, sink_), set, labels_of(model.config), data_);
+        for (const auto& [name, value] : scores.metrics) all.emplace_back(i == 0 ? name : name + "_mm", value);
+        if (set.questions && !answers_directory.empty())
+            save_answers(answers_directory, "eval_", set.questions->set, scores.answers, answer_options(data_));
+    }
     return all;
 }
 
@@ -67,7 +73,7 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
     auto results = training_summary(trained);
     save_json(output / "train_results.json", results);
     if (!validation.empty()) {
-        auto evaluated = with_prefix("eval_", validation.evaluate(model));
+        auto evaluated = with_prefix("eval_", validation.evaluate(model, output));
         evaluated["eval_samples"] = validation.examples();
         evaluated.update(scores);
         save_json(output / "eval_results.json", evaluated);

@@ -144,13 +144,6 @@ TEST_F(BadInput, AConfigWithImpossibleSizesIsNamedByKeyAndValue) {
     }
 }
 
-TEST_F(BadInput, AQuestionAnsweringModelIsRefused) {
-    put_model("qa", "spans");
-    const Arguments spans{"--model_name_or_path", path("spans")};
-    for (const auto& command : {distill(spans), importance(spans), evaluate(spans), predict(spans)})
-        refuse(kFailed, command, {path("spans"), "question answering"}, "w1\n");
-}
-
 // Labels and rows.
 
 TEST_F(BadInput, ALabelThatIsNotInTheListIsNamedByLine) {

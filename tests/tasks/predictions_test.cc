@@ -70,15 +70,5 @@ TEST(Predictions, FormatsHaveNames) {
     EXPECT_THROW(parse_prediction_format("xml"), UsageError);
 }
 
-class SavePredictionsTest : public InFolder {};
-
-TEST_F(SavePredictionsTest, WritesTheWholeFileOrNone) {
-    save_predictions(folder / "good.tsv", PredictionFormat::tsv, score, std::vector<float>{1});
-    EXPECT_EQ(slurp(folder / "good.tsv"), "index\tprediction\n0\t1\n");
-    const std::vector<float> broken = {std::numeric_limits<float>::quiet_NaN()};
-    EXPECT_THROW(save_predictions(folder / "bad.tsv", PredictionFormat::tsv, score, broken), Error);
-    EXPECT_FALSE(std::filesystem::exists(folder / "bad.tsv"));
-}
-
 }  // namespace
 }  // namespace moebert::test

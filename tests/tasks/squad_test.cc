@@ -109,36 +109,37 @@ QuestionSet one_question(const std::string& question, const std::string& context
 TEST(MakeWindows, OverlapByTheStrideAndHoldTheAnswerOrNot) {
     const auto set = one_question("  x y", "a b c d e f", {"d e", 6});
     const TextInput input{letters(), 9, 2};  // four tokens of context a window
-    const auto windows = make_windows(set, input, {2, true});
+    const auto made = make_windows(set, input, {2, true});
+    const auto& windows = made.windows;
     ASSERT_EQ(windows.size(), 2U);
-    EXPECT_EQ(windows[0].feature.input_ids, (std::vector<std::int32_t>{2, 28, 29, 3, 5, 6, 7, 8, 3}));
-    EXPECT_EQ(windows[1].feature.input_ids, (std::vector<std::int32_t>{2, 28, 29, 3, 7, 8, 9, 10, 3}));
-    EXPECT_EQ(windows[0].feature.token_type_ids, (std::vector<std::uint8_t>{0, 0, 0, 0, 1, 1, 1, 1, 1}));
-    EXPECT_EQ(windows[0].feature.span, (std::array<std::int32_t, 2>{0, 0}));
-    EXPECT_EQ(windows[1].feature.span, (std::array<std::int32_t, 2>{5, 6}));
+    EXPECT_EQ(made.features[0].input_ids, (std::vector<std::int32_t>{2, 28, 29, 3, 5, 6, 7, 8, 3}));
+    EXPECT_EQ(made.features[1].input_ids, (std::vector<std::int32_t>{2, 28, 29, 3, 7, 8, 9, 10, 3}));
+    EXPECT_EQ(made.features[0].token_type_ids, (std::vector<std::uint8_t>{0, 0, 0, 0, 1, 1, 1, 1, 1}));
+    EXPECT_EQ(made.features[0].span, (std::array<std::int32_t, 2>{0, 0}));
+    EXPECT_EQ(made.features[1].span, (std::array<std::int32_t, 2>{5, 6}));
     EXPECT_EQ(windows[1].offsets.back(), (std::array<std::uint32_t, 2>{10, 11}));
     EXPECT_EQ(windows[1].context_begin, 4U);
 }
 
 TEST(MakeWindows, OneIsEnoughForAContextThatFits) {
     const auto set = one_question("x", "a b c", {"c", 4});
-    const auto windows = make_windows(set, {letters(), 32, 2}, {8, true});
-    ASSERT_EQ(windows.size(), 1U);
-    EXPECT_EQ(windows[0].feature.span, (std::array<std::int32_t, 2>{5, 5}));  // the last token of the context
+    const auto made = make_windows(set, {letters(), 32, 2}, {8, true});
+    ASSERT_EQ(made.windows.size(), 1U);
+    EXPECT_EQ(made.features[0].span, (std::array<std::int32_t, 2>{5, 5}));  // the last token of the context
 }
 
 TEST(MakeWindows, LeaveOutWhatHasNoPlaceOnlyInTraining) {
     const auto set = one_question("x", "a b c", {"z", Answer::unknown});
-    EXPECT_TRUE(make_windows(set, {letters(), 32, 2}, {8, true}).empty());
-    EXPECT_EQ(make_windows(set, {letters(), 32, 2}, {8, false}).size(), 1U);
+    EXPECT_TRUE(make_windows(set, {letters(), 32, 2}, {8, true}).windows.empty());
+    EXPECT_EQ(make_windows(set, {letters(), 32, 2}, {8, false}).windows.size(), 1U);
 }
 
 TEST(MakeWindows, CutAQuestionThatFillsThem) {
     const auto set = one_question("x x x x x x x x x x x x", "a b c d e f", {"a", 0});
-    const auto windows = make_windows(set, {letters(), 10, 2}, {2, false});
-    for (const auto& window : windows) EXPECT_LE(window.feature.input_ids.size(), 10U);
-    EXPECT_EQ(windows.front().context_begin, 6U);  // [CLS] x x x x [SEP], and three tokens of context
-    EXPECT_EQ(windows.size(), 4U);
+    const auto made = make_windows(set, {letters(), 10, 2}, {2, false});
+    for (const auto& feature : made.features) EXPECT_LE(feature.input_ids.size(), 10U);
+    EXPECT_EQ(made.windows.front().context_begin, 6U);  // [CLS] x x x x [SEP], and three tokens of context
+    EXPECT_EQ(made.windows.size(), 4U);
     EXPECT_THROW(make_windows(set, {letters(), 10, 2}, {7, false}), UsageError);
     EXPECT_THROW(make_windows(set, {letters(), 10, 1}, {2, false}), InputError);
 }
@@ -148,7 +149,7 @@ TEST(MakeWindows, CutAQuestionThatFillsThem) {
 class ChooseAnswers : public testing::Test {
 protected:
     const QuestionSet set = one_question("x", "a b c d", {"b", 2});
-    const std::vector<Window> windows = make_windows(set, {letters(), 16, 2}, {4, false});
+    const std::vector<Window> windows = make_windows(set, {letters(), 16, 2}, {4, false}).windows;
     // [CLS] x [SEP] a b c d [SEP]: start and end of each.
     std::vector<float> logits = std::vector<float>(16, -5.0F);
     void put(std::size_t token, float start, float end) { logits[2 * token] = start, logits[2 * token + 1] = end; }
@@ -163,7 +164,7 @@ TEST_F(ChooseAnswers, TakeTheBestSpanOfTheContext) {
     put(4, 3, 0);
     put(5, 2, 3);
     const auto answer = choose();
-    EXPECT_EQ(answer.text, "b c");
+    EXPECT_EQ(answer.chosen.text, "b c");
     EXPECT_EQ(answer.candidates[0].begin, 2);
     EXPECT_EQ(answer.candidates[0].end, 5);
     EXPECT_EQ(answer.candidates[1].text, "c");
@@ -175,10 +176,10 @@ TEST_F(ChooseAnswers, TakeTheBestSpanOfTheContext) {
 TEST_F(ChooseAnswers, KeepToTheLengthLimitAndTheOrderOfStartAndEnd) {
     put(3, 5, 0);
     put(6, 0, 5);
-    EXPECT_EQ(choose().text, "a b c d");
+    EXPECT_EQ(choose().chosen.text, "a b c d");
     AnswerOptions options;
     options.max_answer_length = 3;
-    EXPECT_NE(choose(options).text, "a b c d");
+    EXPECT_NE(choose(options).chosen.text, "a b c d");
     put(6, 9, 0);
     put(3, 0, 9);
     for (const auto& candidate : choose().candidates) EXPECT_LT(candidate.begin, candidate.end);
@@ -187,13 +188,13 @@ TEST_F(ChooseAnswers, KeepToTheLengthLimitAndTheOrderOfStartAndEnd) {
 TEST_F(ChooseAnswers, GiveNoneWhereTheNullAnswerIsBetterByTheThreshold) {
     put(0, 4, 4);
     put(4, 3, 3);
-    EXPECT_EQ(choose().text, "b");
+    EXPECT_EQ(choose().chosen.text, "b");
     AnswerOptions options;
     options.version_2_with_negative = true;
-    EXPECT_EQ(choose(options).text, "");
+    EXPECT_EQ(choose(options).chosen.text, "");
     EXPECT_FLOAT_EQ(static_cast<float>(choose(options).null_odds), 2.0F);
     options.null_score_diff_threshold = 2.5;
-    EXPECT_EQ(choose(options).text, "b");
+    EXPECT_EQ(choose(options).chosen.text, "b");
 }
 
 TEST_F(ChooseAnswers, RefuseLogitsOfAnotherSize) {

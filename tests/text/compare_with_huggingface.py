@@ -16,14 +16,13 @@ import sys
 import tempfile
 import time
 
-os.environ["TOKENIZERS_PARALLELISM"] = "false"
-os.environ["RAYON_NUM_THREADS"] = "1"
-
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: E402
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+sys.dont_write_bytecode = True
+
+from reference_tokenizer import SPECIAL, reference_tokenizer  # noqa: E402
+
 PAIR_LENGTH = 24
-SPECIAL = ["[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"]
 
 
 def strings(value):
@@ -76,16 +75,6 @@ def every_code_point():
     for i in range(0, len(points), 16):
         yield " ".join(chr(c) for c in points[i : i + 16])
         yield "".join("a" + chr(c) + "\u0316" for c in points[i : i + 16])
-
-
-def reference_tokenizer(vocabulary, lower_case):
-    ids = {token: i for i, token in enumerate(vocabulary.read_text(encoding="utf-8").split("\n")[:-1])}
-    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower_case)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in SPECIAL])
-    return tokenizer
 
 
 def random_pairs(r, texts, count):

@@ -46,13 +46,14 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
     return most;
 }
 
-// run_model is of models with an output a sentence.
+// For models with an output a sentence.
 class EvaluationOfSentences : public Evaluation {};
 
-TEST_P(EvaluationOfSentences, DoesNotDependOnBatchSizeOrThreads) {
+TEST_P(Evaluation, DoesNotDependOnBatchSizeOrThreads) {
     at::set_num_threads(1);
     const auto expected = run_model(model, features, {1, torch::kFloat32});
-    EXPECT_EQ(expected.logits.size(), 30U * static_cast<std::size_t>(model.config.num_labels()));
+    const auto rows = spans ? static_cast<std::size_t>(expected.tokens) : 30U;
+    EXPECT_EQ(expected.logits.size(), rows * static_cast<std::size_t>(model.config.num_labels()));
     for (const auto& [size, threads] : {std::pair{3, 1}, {7, 2}, {30, 2}, {100, 1}}) {
         at::set_num_threads(threads);
         const auto found = run_model(model, features, {size, torch::kFloat32});
@@ -64,16 +65,19 @@ TEST_P(EvaluationOfSentences, DoesNotDependOnBatchSizeOrThreads) {
     at::set_num_threads(1);
 }
 
-TEST_P(EvaluationOfSentences, DoesNotDependOnTheOrder) {
+TEST_P(Evaluation, DoesNotDependOnTheOrder) {
     const auto forwards = run_model(model, features, {8, torch::kFloat32});
     auto reversed = features;
     std::reverse(reversed.begin(), reversed.end());
     const auto backwards = run_model(model, reversed, {8, torch::kFloat32});
-    const auto width = static_cast<std::size_t>(model.config.num_labels());
-    for (std::size_t i = 0; i < features.size(); ++i)
-        for (std::size_t c = 0; c < width; ++c)
-            EXPECT_NEAR(backwards.logits[(features.size() - 1 - i) * width + c], forwards.logits[i * width + c],
-                        kRounding);
+    std::size_t at = 0, end = forwards.logits.size();
+    for (const auto& feature : features) {
+        const auto size = (spans ? feature.input_ids.size() : 1U) * static_cast<std::size_t>(model.config.num_labels());
+        end -= size;
+        for (std::size_t i = 0; i < size; ++i)
+            EXPECT_NEAR(backwards.logits[end + i], forwards.logits[at + i], kRounding);
+        at += size;
+    }
 }
 
 TEST_P(Evaluation, DoesNotDependOnPadding) {
@@ -123,9 +127,9 @@ TEST(Score, ComparesDecisionsWithLabelsAndAddsTheLoss) {
     EvaluationResult result;
     result.logits = {1, 0, 0, 1, 3, 2};
     result.loss = 0.5;
-    std::vector<Feature> features(3);
-    for (std::size_t i = 0; i < 3; ++i) features[i].label = i == 1 ? 1.0 : i == 2 ? 1.0 : 0.0;
-    const auto metrics = score(result, features, {ProblemType::classification, {"a", "b"}}, {"accuracy"});
+    FeatureSet set{"dev", "dev.tsv", std::vector<Feature>(3), {}, true, {}};
+    for (std::size_t i = 0; i < 3; ++i) set.features[i].label = i == 1 ? 1.0 : i == 2 ? 1.0 : 0.0;
+    const auto metrics = score(result, set, {ProblemType::classification, {"a", "b"}}, {}).metrics;
     ASSERT_EQ(metrics.size(), 2U);
     EXPECT_EQ(metrics[0].first, "accuracy");
     EXPECT_NEAR(metrics[0].second, 2.0 / 3, 1e-12);
@@ -135,8 +139,8 @@ TEST(Score, ComparesDecisionsWithLabelsAndAddsTheLoss) {
 TEST(Score, NeedsLabels) {
     EvaluationResult result;
     result.logits = {1, 0};
-    EXPECT_ERROR(score(result, std::vector<Feature>(1), {ProblemType::classification, {"a", "b"}}, {"accuracy"}),
-                 "evaluation needs labels");
+    const FeatureSet set{"dev", "dev.tsv", std::vector<Feature>(1), {}, false, {}};
+    EXPECT_ERROR(score(result, set, {ProblemType::classification, {"a", "b"}}, {}), "evaluation needs labels");
 }
 
 }  // namespace

@@ -1,0 +1,90 @@
+#include "tasks/feature_set.h"
+
+#include "core/error.h"
+#include "tasks/squad_metrics.h"
+
+namespace moebert {
+namespace {
+
+// The outputs of question answering are start and end.
+Labels question_labels() { return {ProblemType::question_answering, {"LABEL_0", "LABEL_1"}}; }
+
+FeatureSet question_features(const DataOptions& options, Split split, FeatureUse use, const TextInput& input,
+                             const Sink& sink) {
+    auto set = load_questions(options, split, sink);
+    auto made = make_windows(set, input, window_options(options, use));
+    FeatureSet out{set.name, set.file, std::move(made.features), question_labels(), set.is_labelled, {}};
+    if (use == FeatureUse::evaluation) out.questions = Questions{std::move(set), std::move(made.windows)};
+    return out;
+}
+
+bool decide_kind(const DataOptions& options, const std::optional<Labels>& labels) {
+    if (!labels) return is_question_answering(options);
+    const bool answers = labels->problem_type == ProblemType::question_answering;
+    if (!options.task_name.empty() && answers != is_squad(options.task_name))
+        fail_usage("task_name {}: the model is for {}", options.task_name,
+                   answers ? "question answering (squad, squad_v2)" : "classification or regression");
+    return answers;
+}
+
+Metrics score_answers(const Questions& questions, const std::vector<QuestionAnswer>& answers,
+                      const AnswerOptions& options) {
+    const auto& set = questions.set;
+    PredictedAnswers chosen, spans;
+    NoAnswerOdds odds;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        const auto& id = set.questions[i].id;
+        chosen[id] = answers[i].chosen.text;
+        spans[id] = answers[i].best_span();
+        odds.emplace_back(id, answers[i].null_odds);
+    }
+    auto scores = options.version_2_with_negative ? score_squad_v2(set, chosen) : score_squad_v1(set, chosen);
+    // The threshold is looked for among all: as if no answer had been withheld by the one in use.
+    if (options.version_2_with_negative) {
+        const auto best = score_squad_v2(set, spans, &odds);
+        for (const auto& [name, value] : best.items())
+            if (name.starts_with("best_")) scores[name] = value;
+    }
+    Metrics metrics;
+    for (const auto& [name, value] : scores.items()) metrics.emplace_back(name, value.get<double>());
+    return metrics;
+}
+
+}  // namespace
+
+WindowOptions window_options(const DataOptions& options, FeatureUse use) {
+    if (options.doc_stride < 0) fail_usage("doc_stride: {} given; expected 0 or more", options.doc_stride);
+    return {static_cast<std::size_t>(options.doc_stride), use == FeatureUse::training};
+}
+
+std::vector<FeatureSet> load_feature_sets(const DataOptions& options, Split split, FeatureUse use,
+                                          const std::optional<Labels>& labels, const TextInput& input,
+                                          const Sink& sink) {
+    std::vector<FeatureSet> sets;
+    if (decide_kind(options, labels)) {
+        sets.push_back(question_features(options, split, use, input, sink));
+        return sets;
+    }
+    for (const auto& dataset : load_datasets(options, split, labels, sink))
+        sets.push_back(
+            {dataset.name, dataset.file, make_features(dataset, input), dataset.labels, dataset.is_labelled(), {}});
+    return sets;
+}
+
+Scores score_logits(const FeatureSet& set, const Labels& labels, std::span<const float> logits,
+                    const DataOptions& options) {
+    if (set.questions) {
+        const auto chosen = answer_options(options);
+        auto answers = choose_answers(set.questions->set, set.questions->windows, logits, chosen);
+        auto metrics = score_answers(*set.questions, answers, chosen);
+        return {std::move(metrics), std::move(answers)};
+    }
+    std::vector<double> expected;
+    for (const auto& feature : set.features) {
+        if (!feature.label) fail("{}: evaluation needs labels; `moebert predict` does without", set.file.string());
+        expected.push_back(*feature.label);
+    }
+    return {compute_metrics(task_metrics(options, labels.problem_type).names, decide(labels, logits), expected), {}};
+}
+
+}  // namespace moebert

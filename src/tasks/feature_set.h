@@ -1,0 +1,52 @@
+// A job's examples as a model takes them, of any task, and what its logits on them are worth.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tasks/data_options.h"
+#include "tasks/metrics.h"
+#include "tasks/squad_features.h"
+
+namespace moebert {
+
+struct Questions {
+    QuestionSet set;
+    std::vector<Window> windows;  // window i is feature i
+};
+
+struct FeatureSet {
+    std::string name;            // the dataset's
+    std::filesystem::path file;  // named in errors
+    std::vector<Feature> features;
+    Labels labels;
+    bool is_labelled = false;
+    std::optional<Questions> questions;  // to evaluate question answering
+
+    // What counts as an example in results: a sentence, a pair or a question.
+    std::int64_t examples() const { return questions ? std::ssize(questions->set.questions) : std::ssize(features); }
+};
+
+// For training every feature has a label or span, and questions are not kept; what has none is left out. For
+// evaluation every example is there.
+enum class FeatureUse { training, evaluation };
+
+WindowOptions window_options(const DataOptions& options, FeatureUse use);
+
+// The datasets of a split: see load_datasets and load_questions. `labels` are the model's; without them the options
+// say what the task is. Throws a UsageError when task and model are of different kinds.
+std::vector<FeatureSet> load_feature_sets(const DataOptions& options, Split split, FeatureUse use,
+                                          const std::optional<Labels>& labels, const TextInput& input,
+                                          const Sink& sink);
+
+// `logits` are (examples, labels), or (tokens, 2) of all windows; `labels` the model's.
+struct Scores {
+    Metrics metrics;
+    std::vector<QuestionAnswer> answers;  // question answering's
+};
+Scores score_logits(const FeatureSet& set, const Labels& labels, std::span<const float> logits,
+                    const DataOptions& options);
+
+}  // namespace moebert
