@@ -102,7 +102,7 @@ private:
                           node["question"].filled_text(),
                           set_.contexts.size() - 1,
                           {}};
-        if (!ids_.insert(question.id).second)
+        if (is_known(question.id))
             throw InputError(set_.file, node.below("id"), fmt::format("\"{}\" is there already", question.id));
         const bool is_impossible = node.has("is_impossible") && node["is_impossible"].value == Json(true);
         const bool has_answers = node.has("answers");
@@ -113,13 +113,21 @@ private:
         set_.questions.push_back(std::move(question));
     }
 
+    // Only hashes are kept beside the questions: with equal ones the ids themselves tell.
+    bool is_known(const std::string& id) {
+        if (ids_.insert(std::hash<std::string>()(id)).second) return false;
+        return std::ranges::find(set_.questions, id, &Question::id) != set_.questions.end();
+    }
+
     void read_answers(const Node& answers, Question& question) {
         if (answers.value.is_object()) {  // Hugging Face's
             const auto texts = answers["text"], starts = answers["answer_start"];
+            question.answers.reserve(texts.size());
             if (texts.size() != starts.size()) answers.refuse("text and answer_start differ in length");
             for (std::size_t i = 0; i < texts.size(); ++i) add_answer(question, texts[i], starts[i]);
             return;
         }
+        question.answers.reserve(answers.size());
         for (std::size_t i = 0; i < answers.size(); ++i)
             add_answer(question, answers[i]["text"], answers[i]["answer_start"]);
     }
@@ -135,7 +143,7 @@ private:
     }
 
     QuestionSet set_;
-    std::unordered_set<std::string> ids_;
+    std::unordered_set<std::size_t> ids_;
     bool numbers_rows_ = false;
 };
 
@@ -145,9 +153,9 @@ class ParagraphParser {
 public:
     ParagraphParser(const std::filesystem::path& file, Builder& builder) : file_(file), builder_(builder) {}
 
-    void parse(const std::string& text) try {
+    void parse(std::istream& in) try {
         const auto rest = Json::parse(
-            text, [this](int depth, Json::parse_event_t event, Json& value) { return keep(depth, event, value); });
+            in, [this](int depth, Json::parse_event_t event, Json& value) { return keep(depth, event, value); });
         const auto articles = Node{file_, "", rest}["data"];
         for (std::size_t i = 0; i < articles.size(); ++i) articles[i]["paragraphs"].size();
     } catch (const Json::parse_error& error) {
@@ -181,6 +189,7 @@ private:
 };
 
 void read_row(const std::filesystem::path& file, std::size_t line, std::string_view content, Builder& builder) {
+    if (find_malformed_utf8(content)) throw InputError(file, at_line(line), "isn't UTF-8");
     const auto row = Json::parse(content, nullptr, false);
     if (!row.is_object()) throw InputError(file, at_line(line), "expected one JSON object");
     builder.add_row({file, at_line(line), row});
@@ -188,13 +197,11 @@ void read_row(const std::filesystem::path& file, std::size_t line, std::string_v
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
 
-void read_rows(const std::filesystem::path& file, std::string_view text, Builder& builder) {
-    std::size_t line = 0;
-    for (std::size_t begin = 0; begin < text.size(); ++line) {
-        const auto end = std::min(text.find('\n', begin), text.size());
-        const auto content = text.substr(begin, end - begin);
-        begin = end + 1;
-        if (!is_blank(content)) read_row(file, line + 1, content, builder);
+void read_rows(const std::filesystem::path& file, std::istream& in, Builder& builder) {
+    std::size_t number = 0;
+    for (std::string line; std::getline(in, line);) {
+        ++number;
+        if (!is_blank(line)) read_row(file, number, line, builder);
     }
 }
 
@@ -223,6 +230,19 @@ struct KeyReader : nlohmann::json_sax<Json> {
     bool parse_error(std::size_t, const std::string&, const Json::exception&) override { return false; }
 };
 
+// After a byte-order mark, if there is one.
+std::ifstream open(const std::filesystem::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in || std::filesystem::is_directory(file)) throw InputError(file, "", "can't be read");
+    char mark[3] = {};
+    in.read(mark, 3);
+    if (std::string_view(mark, 3) != "\xEF\xBB\xBF") {
+        in.clear();
+        in.seekg(0);
+    }
+    return in;
+}
+
 }  // namespace
 
 bool is_squad_file(const std::filesystem::path& file) {
@@ -238,12 +258,13 @@ QuestionSet read_squad(const std::filesystem::path& file) {
     const auto ending = file.extension();
     if (ending != ".json" && ending != ".jsonl")
         throw InputError(file, "", "expected SQuAD's JSON, a file that ends in .json or .jsonl");
-    const auto text = read_dataset_text(file);
+    auto in = open(file);
     Builder builder(file);
     if (ending == ".jsonl")
-        read_rows(file, text, builder);
+        read_rows(file, in, builder);
     else
-        ParagraphParser(file, builder).parse(text);
+        ParagraphParser(file, builder).parse(in);
+    if (in.bad()) throw InputError(file, "", "can't be read");
     return builder.finish();
 }
 

@@ -281,7 +281,7 @@ TEST_F(BadQuestions, AFileThatIsNotSquadsIsNamedWithTheKey) {
     refuse_file("{}", {"data", "is missing"});
     refuse_file(R"({"data": [{"title": "x"}]})", {"data[0].paragraphs", "is missing"});
     refuse_file(R"({"data": []})", {"no questions"});
-    refuse_file("\xff", {"UTF-8"});
+    refuse_file("{\"data\": \"\xff\"}", {"UTF-8"});
     put("rows.csv", "a,b\n1,2\n");
     refuse(test::kFailed, evaluate({"--validation_file", path("rows.csv")}), {path("rows.csv"), "SQuAD"});
     refuse(test::kFailed, evaluate({"--validation_file", path("none.json")}), {path("none.json")});

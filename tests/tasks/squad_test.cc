@@ -1,6 +1,7 @@
 #include "tasks/squad.h"
 
 #include <fstream>
+#include <sstream>
 
 #include "io/support.h"
 #include "tasks/squad_answers.h"
@@ -59,6 +60,42 @@ TEST_F(Squad, ReadsRowsOfBothLayouts) {
     EXPECT_EQ(set.contexts.size(), 1U);
     EXPECT_EQ(set.questions[0].answers[0].start, 2);
     EXPECT_EQ(set.questions[1].answers[0].text, "a");
+}
+
+TEST_F(Squad, TakesRowsUnderDataAsRunQaDoes) {
+    const auto set = read(
+        R"({"data": [{"id": "1", "question": "q", "context": "a b", "answers": {"text": ["b"], "answer_start": [2]}},
+                     {"id": "2", "question": "q", "context": "c", "answers": {"text": [], "answer_start": []}}]})");
+    ASSERT_EQ(set.questions.size(), 2U);
+    EXPECT_EQ(set.contexts.at(set.questions[1].context), "c");
+    refuse(R"({"data": [{"id": "1", "context": "a b"}]})", "data[0].question: is missing");
+}
+
+TEST_F(Squad, AByteOrderMarkIsNoContent) {
+    EXPECT_EQ(read("\xEF\xBB\xBF" + std::string(kSmall)).questions.size(), 5U);
+    EXPECT_EQ(
+        read("\xEF\xBB\xBF{\"id\": \"1\", \"question\": \"q\", \"context\": \"c\"}\n", "b.jsonl").questions.size(), 1U);
+}
+
+TEST_F(Squad, IsRecognisedByItsFirstKeys) {
+    EXPECT_TRUE(is_squad_file(put("a.json", kSmall)));
+    EXPECT_TRUE(is_squad_file(put("b.jsonl", R"({"id": "1", "question": "q", "context": "c"})")));
+    EXPECT_FALSE(is_squad_file(put("c.json", R"({"sentence1": "data", "label": 1})")));
+    EXPECT_FALSE(is_squad_file(put("d.json", R"([{"data": 1}])")));
+    EXPECT_FALSE(is_squad_file(put("e.json", "{")));
+    EXPECT_FALSE(is_squad_file(put("f.tsv", kSmall)));
+    EXPECT_FALSE(is_squad_file(folder / "none.json"));
+}
+
+TEST_F(Squad, QuestionsComeALine) {
+    std::istringstream in("who\twhere\n\n{\"question\": \"what\", \"context\": \"c\", \"id\": \"x\"}\r\n");
+    const auto set = read_question_lines(in);
+    ASSERT_EQ(set.questions.size(), 2U);
+    EXPECT_EQ(set.questions[0].id, "0");
+    EXPECT_EQ(set.questions[1].id, "x");
+    EXPECT_FALSE(set.is_labelled);
+    std::istringstream broken("a\t\xff\n");
+    EXPECT_ERROR(read_question_lines(broken), "standard input: line 1: isn't UTF-8");
 }
 
 TEST_F(Squad, NeedsNoAnswers) {
@@ -202,6 +239,24 @@ TEST_F(ChooseAnswers, RefuseLogitsOfAnotherSize) {
     EXPECT_THROW(choose(), Error);
     logits.resize(18);
     EXPECT_THROW(choose(), Error);
+}
+
+TEST_F(ChooseAnswers, AreWrittenAsLinesWithTheirPlaces) {
+    put(4, 3, 3);
+    put(5, 2, 2);
+    AnswerOptions options;
+    options.n_best_size = 2;
+    std::ostringstream lines, cells;
+    write_answers(lines, PredictionFormat::json_lines, set, {choose(options)}, 2);
+    const auto row = nlohmann::json::parse(lines.str());
+    EXPECT_EQ(row.at("id"), "1");
+    EXPECT_EQ(row.at("answer"), "b");
+    EXPECT_EQ(row.at("start"), 2);
+    EXPECT_EQ(row.at("end"), 3);
+    EXPECT_EQ(row.at("candidates").size(), 2U);
+    write_answers(cells, PredictionFormat::tsv, set, {choose(options)}, 2);
+    EXPECT_TRUE(cells.str().starts_with("id\trank\tanswer\tscore\tstart\tend\n1\t1\tb\t")) << cells.str();
+    EXPECT_THROW(write_answers(cells, PredictionFormat::tsv, set, {}, 0), UsageError);
 }
 
 // ---- metrics
