@@ -63,7 +63,7 @@ void freeze(Model& model) {
 nlohmann::json importance_case(const nlohmann::json& settings, const std::filesystem::path& data) {
     const std::int64_t size = settings.at("batch"), repetitions = settings.value("repetitions", 3);
     const auto features = workload(settings.at("text"), data, 64);
-    const auto checkpoint = random_checkpoint(settings.at("shape"), false);
+    const auto checkpoint = random_checkpoint(settings.at("shape"), ProblemType::classification, false);
     auto reference = load_model(checkpoint, 0, true);
     auto model = load_model(checkpoint);
     freeze(model);

@@ -12,7 +12,8 @@ PaddedBatch pad(std::span<const Feature> features, std::span<const std::int64_t>
     for (const auto i : indices)
         longest = std::max(longest, std::ssize(features[static_cast<std::size_t>(i)].input_ids));
     const auto zeros = [&] { return torch::zeros({std::ssize(indices), longest}, torch::kInt64); };
-    PaddedBatch batch{zeros(), zeros(), zeros(), torch::zeros({std::ssize(indices)}, torch::kInt64)};
+    PaddedBatch batch{zeros(), zeros(), zeros(), {}};
+    std::vector<std::int64_t> labels;
     for (std::int64_t b = 0; b < std::ssize(indices); ++b) {
         const auto& f = features[static_cast<std::size_t>(indices[static_cast<std::size_t>(b)])];
         for (std::int64_t t = 0; t < std::ssize(f.input_ids); ++t) {
@@ -21,8 +22,12 @@ PaddedBatch pad(std::span<const Feature> features, std::span<const std::int64_t>
             batch.token_type_ids[b].data_ptr<std::int64_t>()[t] = f.token_type_ids[at];
             batch.attention_mask[b].data_ptr<std::int64_t>()[t] = 1;
         }
-        batch.labels.data_ptr<std::int64_t>()[b] = static_cast<std::int64_t>(f.label.value_or(0));
+        if (f.span)
+            labels.insert(labels.end(), f.span->begin(), f.span->end());
+        else
+            labels.push_back(static_cast<std::int64_t>(f.label.value_or(0)));
     }
+    batch.labels = torch::tensor(labels).view({std::ssize(indices), -1}).squeeze(1);
     return batch;
 }
 
@@ -73,6 +78,12 @@ struct Plain {
         return out.view(x.sizes());
     }
 
+    torch::Tensor head_input(const torch::Tensor& x) const {
+        if (model.config.problem_type == ProblemType::question_answering) return x;
+        const auto pooled = torch::tanh(torch::linear(x.select(1, 0), model.pooler.weight, model.pooler.bias));
+        return drop(pooled, model.config.hidden_dropout_prob);
+    }
+
     PlainResult run() const {
         const auto& e = model.embeddings;
         const auto width = batch.input_ids.size(1);
@@ -87,9 +98,7 @@ struct Plain {
             x = model.config.moe ? mixture(layer, x) : expert(layer.experts.front(), x);
             result.hidden_states.push_back(x);
         }
-        const auto pooled = torch::tanh(torch::linear(x.select(1, 0), model.pooler.weight, model.pooler.bias));
-        result.logits =
-            torch::linear(drop(pooled, model.config.hidden_dropout_prob), model.head.weight, model.head.bias);
+        result.logits = torch::linear(head_input(x), model.head.weight, model.head.bias);
         return result;
     }
 };

@@ -8,13 +8,13 @@ namespace moebert::bench {
 
 struct PaddedBatch {
     torch::Tensor input_ids, token_type_ids, attention_mask;  // (B, T) int64
-    torch::Tensor labels;                                     // (B) int64
+    torch::Tensor labels;                                     // int64: (B), or (B, 2), where an answer starts and ends
 };
 
 PaddedBatch pad(std::span<const Feature> features, std::span<const std::int64_t> indices);
 
 struct PlainResult {
-    torch::Tensor logits;                      // (B, C)
+    torch::Tensor logits;                      // (B, C); question answering: (B, T, 2), start and end
     std::vector<torch::Tensor> hidden_states;  // L + 1 of (B, T, H)
 };
 
@@ -24,7 +24,7 @@ struct PlainOptions {
 };
 
 // The parameters are those of `model`, dense or hash-routed mixture of experts; query, key and value are three
-// products, as in Hugging Face's BERT. Calls `weights` (when given) with each layer's W1 and W2 as the graph sees them.
+// products, as in Hugging Face's BERT.
 PlainResult plain_forward(const Model& model, const PaddedBatch& batch, const PlainOptions& options);
 
 // The model's tensors for an optimiser of libtorch.

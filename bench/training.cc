@@ -14,6 +14,7 @@ namespace {
 constexpr double kRate = 1e-6;  // small: the models stay what they are
 
 struct Setting {
+    ProblemType problem_type;
     std::vector<Feature> features;
     bool bf16;
     bool distil;
@@ -36,7 +37,7 @@ struct Ours {
     }
 
     void step(const std::vector<std::int64_t>& indices) {
-        const auto batch = make_batch(setting.features, indices, ProblemType::classification);
+        const auto batch = make_batch(setting.features, indices, setting.problem_type);
         ForwardOptions options;
         options.training = true;
         options.dtype = setting.dtype();
@@ -48,16 +49,17 @@ struct Ours {
     }
 
     torch::Tensor loss(const ForwardResult& output, const Batch& batch, ForwardOptions options) const {
-        if (!setting.distil) return task_losses(ProblemType::classification, output.logits, batch).mean();
+        if (!setting.distil) return task_losses(setting.problem_type, output.logits, batch).mean();
         torch::NoGradGuard no_grad;
         options.training = false;
         const auto target = forward(teacher, batch, options);
         torch::AutoGradMode with_grad(true);
-        return distillation_loss(output, target, batch, ProblemType::classification, {1.0, 0.0}).total;
+        return distillation_loss(output, target, batch, setting.problem_type, {1.0, 0.0}).total;
     }
 };
 
-// The same by plain libtorch on padded batches.
+// The same by plain libtorch on padded batches. Classes, or the tokens that may start and end an answer, are dimension
+// 1 of the logits; losses are averaged over the others.
 struct Plain {
     const Setting& setting;
     bool distil;
@@ -90,7 +92,7 @@ struct Plain {
             return plain_forward(teacher, batch, {false, setting.bf16});
         }();
         const auto p = output.logits.log_softmax(1), q = target.logits.log_softmax(1);
-        auto sum = 0.5 * ((p.exp() - q.exp()) * (p - q)).sum() / static_cast<double>(p.size(0));
+        auto sum = 0.5 * ((p.exp() - q.exp()) * (p - q)).sum(1).mean();
         for (std::size_t k = 0; k < output.hidden_states.size(); ++k)
             sum = sum + torch::mse_loss(output.hidden_states[k], target.hidden_states[k]);
         return sum;
@@ -113,7 +115,8 @@ double padded_tokens(std::span<const Feature> features, const Batches& batches) 
 // What a user's run takes: nothing else is in memory.
 nlohmann::json packed_alone(const nlohmann::json& settings, const Setting& setting, const Batches& batches) {
     const auto& shape = settings.at("shape");
-    Ours ours(setting, random_checkpoint(shape, setting.distil), random_checkpoint(shape, false));
+    Ours ours(setting, random_checkpoint(shape, setting.problem_type, setting.distil),
+              random_checkpoint(shape, setting.problem_type, false));
     std::vector<Variant> variants{variant("packed", ours, batches)};
     measure(variants, settings.value("repetitions", 2));
     const auto tokens = static_cast<double>(count_tokens(setting.features, batches));
@@ -127,12 +130,13 @@ nlohmann::json packed_alone(const nlohmann::json& settings, const Setting& setti
 
 nlohmann::json training_case(const nlohmann::json& settings, const std::filesystem::path& data) {
     const std::int64_t size = settings.at("batch"), count = size * settings.at("batches").get<std::int64_t>();
-    const Setting setting{workload(settings.at("text"), data, count), settings.at("precision") == "bf16",
+    const std::string text = settings.at("text");
+    const Setting setting{problem_type_of(text), workload(text, data, count), settings.at("precision") == "bf16",
                           settings.at("job") == "distill"};
     const auto mixed = mixed_batches(setting.features, size), grouped = batches_by_length(setting.features, size);
     if (settings.value("only_packed", false)) return packed_alone(settings, setting, mixed);
-    const auto dense = random_checkpoint(settings.at("shape"), false);
-    const auto trained = setting.distil ? random_checkpoint(settings.at("shape"), true) : dense;
+    const auto dense = random_checkpoint(settings.at("shape"), setting.problem_type, false);
+    const auto trained = setting.distil ? random_checkpoint(settings.at("shape"), setting.problem_type, true) : dense;
     Ours ours(setting, trained, dense);
     Plain plain(setting, setting.distil, trained, dense), plain_dense(setting, false, dense, dense);
     std::vector<Variant> variants{variant("packed", ours, mixed), variant("padded", plain, mixed),

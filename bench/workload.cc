@@ -9,17 +9,19 @@
 #include "moe/split.h"
 #include "tasks/features.h"
 #include "tasks/reader.h"
+#include "tasks/squad_features.h"
 
 namespace moebert::bench {
 namespace {
 
-ModelConfig config_of(const nlohmann::json& shape) {
+ModelConfig config_of(const nlohmann::json& shape, ProblemType problem_type) {
     ModelConfig config;
     config.num_hidden_layers = shape.at("layers");
     config.hidden_size = shape.at("hidden");
     config.num_attention_heads = shape.at("heads");
     config.intermediate_size = shape.at("intermediate");
-    config.label_names = {"0", "1"};
+    config.problem_type = problem_type;
+    config.label_names = {"LABEL_0", "LABEL_1"};
     return config;
 }
 
@@ -31,14 +33,29 @@ Tensor random_tensor(const TensorSpec& spec) {
     return from_torch(spec.shape.size() < 2 ? torch::zeros(spec.shape) : 0.02 * torch::randn(spec.shape));
 }
 
+// The first `count` of them in mixed order.
+template <class T>
+void mix(std::vector<T>& values, std::int64_t count) {
+    RandomEngine engine(1);
+    shuffle(std::span(values), engine);
+    if (std::ssize(values) > count) values.resize(static_cast<std::size_t>(count));
+}
+
+Tokenizer tokenizer(const std::filesystem::path& data) { return Tokenizer::load(data / "vocab/bert-base-uncased"); }
+
 std::vector<Feature> text_features(const std::string& task_name, const std::filesystem::path& data,
                                    std::int64_t count) {
     const auto& task = find_task(task_name);
     auto dataset = read_glue(task, data, Split::validation).front();
-    RandomEngine engine(1);
-    shuffle(std::span(dataset.examples), engine);
-    if (std::ssize(dataset.examples) > count) dataset.examples.resize(static_cast<std::size_t>(count));
-    return make_features(dataset, Tokenizer::load(data / "vocab/bert-base-uncased"), 512);
+    mix(dataset.examples, count);
+    return make_features(dataset, tokenizer(data), 512);
+}
+
+std::vector<Feature> question_features(const std::filesystem::path& data, std::int64_t count) {
+    const auto set = read_squad(data / "SQuAD/dev-v1.1.json");
+    auto features = make_windows(set, {tokenizer(data), 384, 2}, {128, true}).features;
+    mix(features, count);
+    return features;
 }
 
 std::vector<Feature> fixed_features(std::int64_t count) {
@@ -70,9 +87,9 @@ std::vector<std::int64_t> identity(std::size_t count) {
 
 }  // namespace
 
-Checkpoint random_checkpoint(const nlohmann::json& shape, bool moe) {
+Checkpoint random_checkpoint(const nlohmann::json& shape, ProblemType problem_type, bool moe) {
     torch::manual_seed(0);
-    Checkpoint dense{config_of(shape), {}, {}, {}, "random"};
+    Checkpoint dense{config_of(shape, problem_type), {}, {}, {}, "random"};
     for (const auto& spec : tensor_table(dense.config)) dense.tensors[spec.name] = random_tensor(spec);
     if (!moe) return dense;
     const auto& c = dense.config;
@@ -82,8 +99,13 @@ Checkpoint random_checkpoint(const nlohmann::json& shape, bool moe) {
                             make_hash_tables(experts.route_method, c.num_hidden_layers, c.vocab_size, 4, 0, {}), 0);
 }
 
+ProblemType problem_type_of(const std::string& name) {
+    return name == "squad" ? ProblemType::question_answering : ProblemType::classification;
+}
+
 std::vector<Feature> workload(const std::string& name, const std::filesystem::path& data, std::int64_t count) {
-    return name == "fixed" ? fixed_features(count) : text_features(name, data, count);
+    if (name == "fixed") return fixed_features(count);
+    return name == "squad" ? question_features(data, count) : text_features(name, data, count);
 }
 
 Batches mixed_batches(std::span<const Feature> features, std::int64_t size) {

@@ -1,28 +1,26 @@
 #include <iostream>
 
+#include "command_line.h"
+#include "commands.h"
 #include "core/json_text.h"
+#include "engine/jobs.h"
 #include "tasks/score_answer_files.h"
-#include "training.h"
 
 namespace moebert::cli {
 
 namespace {
 
 struct EvaluateCommand {
-    JobContext job;
-    EvaluateOptions evaluate;
-    std::int64_t num_threads = 0;
+    InferenceOptions inference;
+    DataOptions data;
+    std::string split = "validation", output_dir;
     AnswerFiles files;
 };
 
 template <class Visitor>
 void describe(Visitor& visit, EvaluateCommand& o) {
-    visit("split", o.evaluate.split, "train, validation or test; it must have labels");
-    visit("per_device_eval_batch_size", o.evaluate.batch_size, "sentences a batch; results don't depend on it",
-          {"eval_batch_size", "batch_size"});
-    visit("bf16", o.evaluate.bf16, "matrix products in bfloat16");
-    visit("num_threads", o.num_threads, "CPU threads; 0: one a core", {"threads"});
-    visit("output_dir", o.evaluate.output_dir, "folder for eval_results.json (the model's own)");
+    visit("split", o.split, "train, validation or test; it must have labels");
+    visit("output_dir", o.output_dir, "folder for eval_results.json (the model's own)");
     visit("predictions", o.files.predictions,
           "score this file of answers to questions, a JSON object of texts by id, instead of a model's");
     visit("null_odds", o.files.null_odds, "with it, a JSON object of numbers by id: how much speaks for no answer");
@@ -31,17 +29,18 @@ void describe(Visitor& visit, EvaluateCommand& o) {
 
 // As the official scripts print it.
 void score_files(const EvaluateCommand& o, const Sink& sink) {
-    if (!o.job.model_name_or_path.empty()) fail_usage("--predictions scores a file; leave --model_name_or_path out");
-    std::cout << json_text(score_answer_files(o.job.data, parse_split(o.evaluate.split), o.files, sink), 2) << '\n';
+    if (!o.inference.model_name_or_path.empty())
+        fail_usage("--predictions scores a file; leave --model_name_or_path out");
+    std::cout << json_text(score_answer_files(o.data, parse_split(o.split), o.files, sink), 2) << '\n';
 }
 
-void run(EvaluateCommand& o, const Session& session) {
+void run(const EvaluateCommand& o, const Session& session) {
     if (!o.files.predictions.empty()) return score_files(o, session.sink);
     if (!o.files.null_odds.empty()) fail_usage("--null_odds: --predictions is needed with it");
-    if (o.job.model_name_or_path.empty()) fail_usage("--model_name_or_path is needed (or --predictions)");
-    prepare_runtime(o.num_threads, session.sink);
-    if (o.evaluate.output_dir.empty()) o.evaluate.output_dir = o.job.model_name_or_path;
-    print_result(run_evaluate(o.job, o.evaluate, session.sink));
+    const auto& model = o.inference.model_name_or_path;
+    if (model.empty()) fail_usage("--model_name_or_path is needed (or --predictions)");
+    print_result(run_evaluate(o.inference, o.data, parse_split(o.split), o.output_dir.empty() ? model : o.output_dir,
+                              session.sink));
 }
 
 }  // namespace
@@ -50,9 +49,10 @@ void add_evaluate(CLI::App& app, const Session& session) {
     auto* command = app.add_subcommand(
         "evaluate", "Score a checkpoint, dense or mixture of experts, on labelled data; or a file of answers");
     auto o = std::make_shared<EvaluateCommand>();
-    command->add_option("--model_name_or_path", o->job.model_name_or_path, "checkpoint directory");
-    bind(*command, "Data", o->job.data);
+    command->add_option("--model_name_or_path", o->inference.model_name_or_path, "checkpoint directory");
+    bind(*command, "Data", o->data);
     bind(*command, "Evaluation", *o);
+    bind(*command, "Inference", o->inference);
     command->callback([o, &session] { run(*o, session); });
 }
 

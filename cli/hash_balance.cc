@@ -20,8 +20,8 @@ struct HashBalanceOptions {
 
 std::filesystem::path output_path(const HashBalanceOptions& o) {
     if (o.output_dir.empty() && o.output_file.empty()) fail_usage("--output_dir or --output_file is needed");
-    const auto path = o.output_file.empty() ? std::filesystem::path(o.output_dir) / "hash_list.pkl"
-                                            : std::filesystem::path(o.output_file);
+    auto path = o.output_file.empty() ? std::filesystem::path(o.output_dir) / "hash_list.pkl"
+                                      : std::filesystem::path(o.output_file);
     if (std::filesystem::exists(path) && !o.overwrite_output_dir)
         fail_usage("{}: is there already; give --overwrite_output_dir to write over it", path.string());
     return path;

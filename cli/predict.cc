@@ -2,34 +2,32 @@
 #include <iostream>
 #include <sstream>
 
+#include "command_line.h"
+#include "commands.h"
+#include "engine/jobs.h"
 #include "io/file.h"
 #include "tasks/predictions.h"
-#include "training.h"
 
 namespace moebert::cli {
 
 namespace {
 
 struct PredictCommand {
-    JobContext job;
-    EvaluateOptions evaluate;
-    std::string output_file, output_format = "jsonl", question, context;
-    std::int64_t num_threads = 0, top_k = 1;
+    InferenceOptions inference;
+    DataOptions data;
+    std::string split = "test", output_file, output_format = "jsonl", question, context, output_dir;
+    std::int64_t top_k = 1;
 };
 
 template <class Visitor>
 void describe(Visitor& visit, PredictCommand& o) {
-    visit("split", o.evaluate.split, "with task_name and data_dir: train, validation or test");
-    visit("per_device_eval_batch_size", o.evaluate.batch_size, "sentences a batch; results don't depend on it",
-          {"eval_batch_size", "batch_size"});
-    visit("bf16", o.evaluate.bf16, "matrix products in bfloat16");
-    visit("num_threads", o.num_threads, "CPU threads; 0: one a core", {"threads"});
+    visit("split", o.split, "with task_name and data_dir: train, validation or test");
     visit("output_file", o.output_file, "where the predictions go (standard output)");
     visit("output_format", o.output_format, "jsonl or tsv");
     visit("question", o.question, "a question, for a question answering model");
     visit("context", o.context, "the text that answers it");
     visit("top_k", o.top_k, "questions: also the best so many candidates");
-    visit("output_dir", o.evaluate.output_dir,
+    visit("output_dir", o.output_dir,
           "questions: folder for predict_predictions.json, predict_nbest_predictions.json and predict_null_odds.json");
 }
 
@@ -38,13 +36,9 @@ void drop_labels(Dataset& dataset) {
     for (auto& example : dataset.examples) example.label.reset();
 }
 
-Split input_split(const PredictCommand& o) {
-    return o.job.data.test_file.empty() ? parse_split(o.evaluate.split) : Split::test;
-}
+Split input_split(const PredictCommand& o) { return o.data.test_file.empty() ? parse_split(o.split) : Split::test; }
 
-bool reads_standard_input(const PredictCommand& o) {
-    return o.job.data.test_file.empty() && o.job.data.task_name.empty();
-}
+bool reads_standard_input(const PredictCommand& o) { return o.data.test_file.empty() && o.data.task_name.empty(); }
 
 std::ifstream open_lines(const std::string& file) {
     std::ifstream in(file);
@@ -53,18 +47,18 @@ std::ifstream open_lines(const std::string& file) {
 }
 
 std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
-    const auto& file = o.job.data.test_file;
+    const auto& file = o.data.test_file;
     if (reads_standard_input(o)) return {read_lines(std::cin)};
-    if (!file.ends_with(".txt")) return load_datasets(o.job.data, input_split(o), std::nullopt, sink);
+    if (!file.ends_with(".txt")) return load_datasets(o.data, input_split(o), std::nullopt, sink);
     auto in = open_lines(file);
     return {read_lines(in, file)};
 }
 
 QuestionSet read_questions(const PredictCommand& o, const Sink& sink) {
-    const auto& file = o.job.data.test_file;
+    const auto& file = o.data.test_file;
     if (!o.question.empty() || !o.context.empty()) return one_question(o.question, o.context);
     if (reads_standard_input(o)) return read_question_lines(std::cin);
-    if (!file.ends_with(".txt") && !file.ends_with(".tsv")) return load_questions(o.job.data, input_split(o), sink);
+    if (!file.ends_with(".txt") && !file.ends_with(".tsv")) return load_questions(o.data, input_split(o), sink);
     auto in = open_lines(file);
     return read_question_lines(in, file);
 }
@@ -81,9 +75,8 @@ void put(const PredictCommand& o, Write write) {
 
 void answer(const PredictCommand& o, const Sink& sink) {
     const auto questions = read_questions(o, sink);
-    const auto answers = run_answer(o.job, questions, o.evaluate, sink);
-    if (!o.evaluate.output_dir.empty())
-        save_answers(o.evaluate.output_dir, "predict_", questions, answers, answer_options(o.job.data));
+    const auto answers = run_answer(o.inference, o.data, questions, sink);
+    if (!o.output_dir.empty()) save_answers(o.output_dir, "predict_", questions, answers, answer_options(o.data));
     put(o,
         [&](std::ostream& out, PredictionFormat format) { write_answers(out, format, questions, answers, o.top_k); });
 }
@@ -93,7 +86,7 @@ void classify(const PredictCommand& o, const Sink& sink) {
         fail_usage("--question and --context: the model is for classification or regression");
     auto inputs = read_inputs(o, sink);
     for (auto& dataset : inputs) drop_labels(dataset);
-    const auto found = run_predict(o.job, inputs, o.evaluate, sink);
+    const auto found = run_predict(o.inference, o.data, inputs, sink);
     put(o, [&](std::ostream& out, PredictionFormat format) {
         write_predictions(out, format, found.labels, found.logits);
     });
@@ -102,8 +95,7 @@ void classify(const PredictCommand& o, const Sink& sink) {
 void run(const PredictCommand& o, const Session& session) {
     parse_prediction_format(o.output_format);
     if (o.top_k < 1) fail_usage("top_k: {} given; expected at least 1", o.top_k);
-    prepare_runtime(o.num_threads, session.sink);
-    const auto config = read_model_config(std::filesystem::path(o.job.model_name_or_path) / "config.json");
+    const auto config = read_model_config(std::filesystem::path(o.inference.model_name_or_path) / "config.json");
     (config.problem_type == ProblemType::question_answering ? answer : classify)(o, session.sink);
 }
 
@@ -115,10 +107,10 @@ void add_predict(CLI::App& app, const Session& session) {
                                        "line each; a tab between two sentences, or question and context); no labels "
                                        "needed");
     auto o = std::make_shared<PredictCommand>();
-    o->evaluate.split = "test";
-    command->add_option("--model_name_or_path", o->job.model_name_or_path, "checkpoint directory")->required();
-    bind(*command, "Data", o->job.data);
+    command->add_option("--model_name_or_path", o->inference.model_name_or_path, "checkpoint directory")->required();
+    bind(*command, "Data", o->data);
     bind(*command, "Prediction", *o);
+    bind(*command, "Inference", o->inference);
     command->callback([o, &session] { run(*o, session); });
 }
 

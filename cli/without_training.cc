@@ -18,7 +18,5 @@ void add_missing(CLI::App& app, const std::string& name) {
 void add_finetune(CLI::App& app, const Session&) { add_missing(app, "finetune"); }
 void add_importance(CLI::App& app, const Session&) { add_missing(app, "importance"); }
 void add_distill(CLI::App& app, const Session&) { add_missing(app, "distill"); }
-void add_evaluate(CLI::App& app, const Session&) { add_missing(app, "evaluate"); }
-void add_predict(CLI::App& app, const Session&) { add_missing(app, "predict"); }
 
 }  // namespace moebert::cli

@@ -15,6 +15,9 @@ moebert_find_plain(utf8proc utf8proc.h)
 moebert_find_plain(xxhash xxhash.h)
 # The package's own CMake config refers to tools of another package.
 moebert_find_plain(zip zip.h)
+moebert_find_plain(hwy hwy/highway.h)
+moebert_find_plain(dnnl dnnl.h)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 if(MOEBERT_TRAIN)
   include(Libtorch)

@@ -7,7 +7,6 @@ add_library(moebert_libtorch INTERFACE)
 target_include_directories(moebert_libtorch SYSTEM INTERFACE
                            ${TORCH_INCLUDE_DIR} ${TORCH_INCLUDE_DIR}/torch/csrc/api/include)
 target_link_libraries(moebert_libtorch INTERFACE ${TORCH_CPU_LIBRARY} ${C10_LIBRARY})
-find_package(OpenMP REQUIRED COMPONENTS CXX)
 target_link_libraries(moebert_libtorch INTERFACE OpenMP::OpenMP_CXX Threads::Threads)
 
 # The small matrix products of attention; the same library that libtorch uses. Debian's alternatives choose one BLAS for
@@ -23,7 +22,4 @@ if(EXISTS ${OPENBLAS_OPENMP_DIR})
 endif()
 
 # The large ones; libtorch has it for bfloat16.
-find_path(DNNL_INCLUDE_DIR dnnl.h REQUIRED)
-find_library(DNNL_LIBRARY dnnl REQUIRED)
-target_include_directories(moebert_libtorch SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
-target_link_libraries(moebert_libtorch INTERFACE ${DNNL_LIBRARY})
+target_link_libraries(moebert_libtorch INTERFACE dnnl)

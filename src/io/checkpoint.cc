@@ -187,6 +187,14 @@ Checkpoint load_checkpoint(const fs::path& directory, const std::function<void(M
     return checkpoint;
 }
 
+Checkpoint load_finetuned(const std::filesystem::path& directory) {
+    auto checkpoint = load_checkpoint(directory);
+    if (!checkpoint.missing.empty())
+        fail("{}: {} is missing: the model has no trained head; fine-tune it first (`moebert finetune`)",
+             directory.string(), checkpoint.missing.front());
+    return checkpoint;
+}
+
 void save_checkpoint(const fs::path& directory, const ModelConfig& config, const TensorMap& tensors) {
     check_complete(config, tensors);
     const std::string text = config_text(config);

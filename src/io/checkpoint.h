@@ -39,6 +39,9 @@ Checkpoint load_checkpoint(const std::filesystem::path& directory);
 // for another number of labels then counts as missing.
 Checkpoint load_checkpoint(const std::filesystem::path& directory, const std::function<void(ModelConfig&)>& adapt);
 
+// One whose head is there, dense or mixture of experts; a missing one is an Error that says to fine-tune first.
+Checkpoint load_finetuned(const std::filesystem::path& directory);
+
 // Writes config.json and model.safetensors, each atomically, and creates the directory. Throws an Error when the
 // tensors are not those of tensor_table(config).
 void save_checkpoint(const std::filesystem::path& directory, const ModelConfig& config, const TensorMap& tensors);

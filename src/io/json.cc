@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/json_text.h"
+#include "io/file.h"
 
 namespace moebert {
 namespace {
@@ -64,6 +66,10 @@ json parse_json_object(std::string_view text, const std::filesystem::path& file,
     if (!value.is_object())
         throw InputError(file, "", fmt::format("expected a JSON object, found {}", value.type_name()));
     return value;
+}
+
+void save_json(const std::filesystem::path& file, const nlohmann::json& value) {
+    write_file_atomically(file, json_text(value, 2) + "\n");
 }
 
 }  // namespace moebert

@@ -25,7 +25,7 @@ struct DataOptions {
 template <class Visitor>
 void describe(Visitor& visit, DataOptions& o) {
     visit("task_name", o.task_name,
-          "GLUE task (cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte or wnli), or squad or squad_v2");
+          "GLUE task (cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte or wnli), or squad or squad_v2", {"dataset_name"});
     visit("data_dir", o.data_dir, "folder of the task's official files, or the folder above it");
     visit("train_file", o.train_file,
           "csv, tsv or jsonl with sentence1, sentence2 (optional) and label; or questions in SQuAD's layout");

@@ -1,5 +1,8 @@
 #include "tasks/feature_set.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/error.h"
 #include "tasks/squad_metrics.h"
 
@@ -50,6 +53,15 @@ Metrics score_answers(const Questions& questions, const std::vector<QuestionAnsw
     return metrics;
 }
 
+// Of one example's logits, of which there is one for each label.
+double loss_of(std::span<const float> logits, const Labels& labels, double expected) {
+    if (labels.problem_type == ProblemType::regression) return (logits[0] - expected) * (logits[0] - expected);
+    const double greatest = *std::ranges::max_element(logits);
+    double sum = 0.0;
+    for (const double logit : logits) sum += std::exp(logit - greatest);
+    return std::log(sum) + greatest - logits[static_cast<std::size_t>(expected)];
+}
+
 }  // namespace
 
 WindowOptions window_options(const DataOptions& options, FeatureUse use) {
@@ -71,6 +83,21 @@ std::vector<FeatureSet> load_feature_sets(const DataOptions& options, Split spli
     return sets;
 }
 
+std::vector<FeatureSet> load_labelled(const DataOptions& options, Split split, FeatureUse use,
+                                      const std::optional<Labels>& labels, const TextInput& input, const Sink& sink) {
+    auto sets = load_feature_sets(options, split, use, labels, input, sink);
+    for (const auto& set : sets)
+        if (!set.is_labelled)
+            throw InputError(set.file, "", "has no labels; training, scoring and evaluation need them");
+    return sets;
+}
+
+std::int64_t count_examples(const std::vector<FeatureSet>& sets) {
+    std::int64_t count = 0;
+    for (const auto& set : sets) count += set.examples();
+    return count;
+}
+
 Scores score_logits(const FeatureSet& set, const Labels& labels, std::span<const float> logits,
                     const DataOptions& options) {
     if (set.questions) {
@@ -80,11 +107,16 @@ Scores score_logits(const FeatureSet& set, const Labels& labels, std::span<const
         return {std::move(metrics), std::move(answers)};
     }
     std::vector<double> expected;
+    double loss = 0.0;
+    const auto width = labels.names.size();
     for (const auto& feature : set.features) {
         if (!feature.label) fail("{}: evaluation needs labels; `moebert predict` does without", set.file.string());
+        loss += loss_of(logits.subspan(width * expected.size(), width), labels, *feature.label);
         expected.push_back(*feature.label);
     }
-    return {compute_metrics(task_metrics(options, labels.problem_type).names, decide(labels, logits), expected), {}};
+    auto metrics = compute_metrics(task_metrics(options, labels.problem_type).names, decide(labels, logits), expected);
+    metrics.emplace_back("loss", loss / static_cast<double>(std::max<std::size_t>(1, expected.size())));
+    return {std::move(metrics), {}};
 }
 
 }  // namespace moebert

@@ -41,9 +41,15 @@ std::vector<FeatureSet> load_feature_sets(const DataOptions& options, Split spli
                                           const std::optional<Labels>& labels, const TextInput& input,
                                           const Sink& sink);
 
+// The same of labelled data; an InputError where there are no labels.
+std::vector<FeatureSet> load_labelled(const DataOptions& options, Split split, FeatureUse use,
+                                      const std::optional<Labels>& labels, const TextInput& input, const Sink& sink);
+
+std::int64_t count_examples(const std::vector<FeatureSet>& sets);
+
 // `logits` are (examples, labels), or (tokens, 2) of all windows; `labels` the model's.
 struct Scores {
-    Metrics metrics;
+    Metrics metrics;                      // the task's, and the mean loss but for question answering
     std::vector<QuestionAnswer> answers;  // question answering's
 };
 Scores score_logits(const FeatureSet& set, const Labels& labels, std::span<const float> logits,

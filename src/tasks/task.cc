@@ -138,6 +138,8 @@ std::string default_best_metric(ProblemType problem_type) {
     return problem_type == ProblemType::regression ? "pearson" : "accuracy";
 }
 
+Labels labels_of(const ModelConfig& config) { return {config.problem_type, config.label_names}; }
+
 void match_labels(Dataset& dataset, const Labels& model_labels) {
     if (!dataset.is_labelled()) {
         dataset.labels = model_labels;

@@ -64,6 +64,9 @@ bool is_squad_v2(std::string_view name);  // questions may have no answer
 std::vector<std::string> default_metrics(ProblemType problem_type);
 std::string default_best_metric(ProblemType problem_type);
 
+// A model's.
+Labels labels_of(const ModelConfig& config);
+
 // Renumbers the labels to a model's order of the same names. A model with Hugging Face's placeholders (LABEL_0, ...)
 // keeps the dataset's order. Throws an Error that names both lists when they don't fit.
 void match_labels(Dataset& dataset, const Labels& model_labels);

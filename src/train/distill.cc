@@ -93,7 +93,7 @@ nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, con
     check_before_work(job, options, distill, *checkpoint);
     const auto input = load_text_input(job.model_name_or_path, checkpoint->config, job.data.max_seq_length);
     const auto labels = labels_of(checkpoint->config);
-    const auto training = load_labelled(job, Split::train, FeatureUse::training, labels, input, sink);
+    const auto training = load_labelled(job.data, Split::train, FeatureUse::training, labels, input, sink);
     const Validation validation(job, labels, input, sink);
     auto models = load_pair(job, options, distill, training.front().features, *checkpoint, sink);
     checkpoint.reset();

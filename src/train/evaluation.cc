@@ -4,8 +4,6 @@
 #include <chrono>
 #include <numeric>
 
-#include "train/losses.h"
-
 namespace moebert {
 namespace {
 
@@ -60,7 +58,6 @@ EvaluationResult run_model(const Model& model, std::span<const Feature> features
     result.logits.resize(rows.back() * static_cast<std::size_t>(model.config.num_labels()));
     const auto order = by_length(features);
     const auto start = std::chrono::steady_clock::now();
-    double loss = 0.0;
     ForwardOptions forward_options;
     forward_options.dtype = options.dtype;
     for (std::size_t first = 0; first < order.size(); first += static_cast<std::size_t>(options.batch_size)) {
@@ -70,23 +67,12 @@ EvaluationResult run_model(const Model& model, std::span<const Feature> features
         const auto output = forward(model, batch, forward_options);
         store(output.logits, indices, rows, result.logits);
         add_load(result.expert_load, output.expert_load);
-        if (batch.labels.defined())
-            loss += task_losses(model.config.problem_type, output.logits, batch).sum().item<double>();
         result.tokens += batch.layout->rows();
         sink.progress(
             {"evaluating", static_cast<double>(first + indices.size()), static_cast<double>(order.size()), ""});
     }
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    result.loss = features.empty() ? 0.0 : loss / static_cast<double>(features.size());
     return result;
-}
-
-Labels labels_of(const ModelConfig& config) { return {config.problem_type, config.label_names}; }
-
-Scores score(const EvaluationResult& result, const FeatureSet& set, const Labels& labels, const DataOptions& options) {
-    auto scores = score_logits(set, labels, result.logits, options);
-    if (labels.problem_type != ProblemType::question_answering) scores.metrics.emplace_back("loss", result.loss);
-    return scores;
 }
 
 }  // namespace moebert

@@ -17,7 +17,6 @@ struct EvaluationOptions {
 
 struct EvaluationResult {
     std::vector<float> logits;  // (examples, C), or (tokens, 2) for question answering, in the order of the features
-    double loss = 0.0;          // mean over examples; 0 without labels and for question answering
     double seconds = 0.0;       // of the forward passes
     std::int64_t tokens = 0;
     std::vector<std::vector<std::int64_t>> expert_load;  // (L, N); empty for a dense model
@@ -26,10 +25,5 @@ struct EvaluationResult {
 // Batches are formed by length, which changes nothing but the speed: results don't depend on the batch.
 EvaluationResult run_model(const Model& model, std::span<const Feature> features, const EvaluationOptions& options,
                            const Sink& sink = {});
-
-// The metrics of a labelled set, with the loss but for question answering, and the answers.
-Scores score(const EvaluationResult& result, const FeatureSet& set, const Labels& labels, const DataOptions& options);
-
-Labels labels_of(const ModelConfig& config);
 
 }  // namespace moebert

@@ -27,7 +27,7 @@ nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     config.problem_type =
         is_question_answering(job.data) ? ProblemType::question_answering : ProblemType::classification;
     const auto input = load_text_input(job.model_name_or_path, config, job.data.max_seq_length);
-    const auto training = load_labelled(job, Split::train, FeatureUse::training, std::nullopt, input, sink);
+    const auto training = load_labelled(job.data, Split::train, FeatureUse::training, std::nullopt, input, sink);
     const auto& train_set = training.front();
     auto model = load_for_task(job, train_set.labels, sink);
     const Validation validation(job, train_set.labels, input, sink);

@@ -37,8 +37,8 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
     const auto split = parse_split(options.split);
     const auto checkpoint = load_finetuned(job.model_name_or_path);
     const auto input = load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length);
-    const auto features =
-        own_share(load_labelled(job, split, FeatureUse::training, labels_of(checkpoint.config), input, sink), options);
+    const auto features = own_share(
+        load_labelled(job.data, split, FeatureUse::training, labels_of(checkpoint.config), input, sink), options);
     const auto model = load_model(checkpoint);
     ImportanceSource source;
     source.model_digest = checkpoint_digest(checkpoint);

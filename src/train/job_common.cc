@@ -39,15 +39,6 @@ void prepare_runtime(std::int64_t num_threads, const Sink& sink) {
             gflops);
 }
 
-std::vector<FeatureSet> load_labelled(const JobContext& job, Split split, FeatureUse use,
-                                      const std::optional<Labels>& labels, const TextInput& input, const Sink& sink) {
-    auto sets = load_feature_sets(job.data, split, use, labels, input, sink);
-    for (const auto& set : sets)
-        if (!set.is_labelled)
-            throw InputError(set.file, "", "has no labels; training, scoring and evaluation need them");
-    return sets;
-}
-
 bool has_split(const DataOptions& data, Split split) {
     if (!data.task_name.empty() && !data.data_dir.empty()) return true;
     return !(split == Split::train        ? data.train_file
@@ -56,28 +47,10 @@ bool has_split(const DataOptions& data, Split split) {
                 .empty();
 }
 
-Checkpoint load_finetuned(const std::filesystem::path& directory) {
-    auto checkpoint = load_checkpoint(directory);
-    if (!checkpoint.missing.empty())
-        fail("{}: {} is missing: the model has no trained head; fine-tune it first (`moebert finetune`)",
-             directory.string(), checkpoint.missing.front());
-    return checkpoint;
-}
-
 nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics) {
     nlohmann::json out = nlohmann::json::object();
     for (const auto& [name, value] : metrics) out[prefix + name] = value;
     return out;
-}
-
-std::int64_t count_examples(const std::vector<FeatureSet>& sets) {
-    std::int64_t count = 0;
-    for (const auto& set : sets) count += set.examples();
-    return count;
-}
-
-void save_json(const std::filesystem::path& file, const nlohmann::json& value) {
-    write_file_atomically(file, json_text(value, 2) + "\n");
 }
 
 void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& source) {

@@ -14,17 +14,8 @@
 
 namespace moebert {
 
-std::int64_t count_examples(const std::vector<FeatureSet>& sets);
-
-// Of labelled data; an InputError where there are no labels.
-std::vector<FeatureSet> load_labelled(const JobContext& job, Split split, FeatureUse use,
-                                      const std::optional<Labels>& labels, const TextInput& input, const Sink& sink);
-
 // Whether the options say where the split's examples are.
 bool has_split(const DataOptions& data, Split split);
-
-// A dense or MoE checkpoint whose head is there; a missing one is an Error that says to fine-tune first.
-Checkpoint load_finetuned(const std::filesystem::path& directory);
 
 // The validation split of a training job, which may be absent; then there are no metrics.
 class Validation {
@@ -56,7 +47,6 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
                               const nlohmann::json& scores, const Sink& sink);
 
 nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics);
-void save_json(const std::filesystem::path& file, const nlohmann::json& value);
 
 // The checkpoint with tokenizer; `source` is where the tokenizer's files come from.
 void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& source);

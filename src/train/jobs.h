@@ -10,7 +10,6 @@
 #include "core/sink.h"
 #include "moe/options.h"
 #include "tasks/data_options.h"
-#include "tasks/predictions.h"
 #include "train/options.h"
 
 namespace moebert {
@@ -51,27 +50,5 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
 // Distils `job.model_name_or_path`, the teacher, into a mixture of experts.
 nlohmann::json run_distill(const JobContext& job, const MoeOptions& moe, const DistillOptions& distill,
                            const Sink& sink);
-
-struct EvaluateOptions {
-    std::string split = "validation";
-    std::int64_t batch_size = 32;
-    bool bf16 = false;
-    std::string output_dir;
-};
-
-// Metrics of a checkpoint; empty output_dir: nothing is written. Answers to questions are saved beside the metrics.
-nlohmann::json run_evaluate(const JobContext& job, const EvaluateOptions& options, const Sink& sink);
-
-// Logits for datasets one after the other, (examples, labels), and the meaning of the labels.
-struct PredictionResult {
-    Labels labels;
-    std::vector<float> logits;
-};
-PredictionResult run_predict(const JobContext& job, const std::vector<Dataset>& datasets,
-                             const EvaluateOptions& options, const Sink& sink);
-
-// The answers of a question answering model; none need be known.
-std::vector<QuestionAnswer> run_answer(const JobContext& job, const QuestionSet& questions,
-                                       const EvaluateOptions& options, const Sink& sink);
 
 }  // namespace moebert

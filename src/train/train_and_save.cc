@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "io/json.h"
 #include "train/job_common.h"
 
 namespace moebert {
@@ -14,7 +15,7 @@ Validation::Validation(const JobContext& job, const Labels& labels, const TextIn
       options_{job.train.per_device_eval_batch_size, torch::kFloat32},
       sink_(sink) {
     if (has_split(job.data, Split::validation))
-        sets_ = load_labelled(job, Split::validation, FeatureUse::evaluation, labels, input, sink);
+        sets_ = load_labelled(job.data, Split::validation, FeatureUse::evaluation, labels, input, sink);
     check_selection(job.train);
 }
 
@@ -35,7 +36,8 @@ Metrics Validation::evaluate(const Model& model, const std::filesystem::path& an
     Metrics all;
     for (std::size_t i = 0; i < sets_.size(); ++i) {
         const auto& set = sets_[i];
-        const auto scores = score(run_model(model, set.features, options_, sink_), set, labels_of(model.config), data_);
+        const auto logits = run_model(model, set.features, options_, sink_).logits;
+        const auto scores = score_logits(set, labels_of(model.config), logits, data_);
         for (const auto& [name, value] : scores.metrics) all.emplace_back(i == 0 ? name : name + "_mm", value);
         if (set.questions && !answers_directory.empty())
             save_answers(answers_directory, "eval_", set.questions->set, scores.answers, answer_options(data_));

@@ -293,7 +293,7 @@ TEST_F(BadInput, OptionsOutOfRangeAreNamedWithTheirValue) {
     refuse(kUsage, importance({"--per_device_train_batch_size", "0"}), {"per_device_train_batch_size", "0"});
     refuse(kUsage, importance({"--rank", "2", "--world_size", "2"}), {"rank", "2"});
     refuse(kUsage, importance({"--world_size", "0"}), {"world_size"});
-    refuse(kUsage, evaluate({"--per_device_eval_batch_size", "0"}), {"batch", "0"});
+    refuse(kUsage, evaluate({"--per_device_eval_batch_size", "-1"}), {"batch", "-1"});
     refuse(kUsage, evaluate({"--split", "training"}), {"training", "train, validation or test"});
     refuse(kUsage, predict({"--output_format", "xml"}), {"xml", "jsonl"});
     refuse(kUsage, finetune({"--load_best_model_at_end"}), {"evaluation_strategy"});

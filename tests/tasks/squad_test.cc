@@ -3,6 +3,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/random.h"
 #include "io/support.h"
 #include "tasks/squad_answers.h"
 #include "tasks/squad_features.h"
@@ -20,6 +21,12 @@ const char* const kSmall = R"({"version": "v2.0", "data": [
       {"id": "4", "question": "When?", "is_impossible": true, "answers": []}]}]},
   {"title": "B", "paragraphs": [
     {"context": "the end", "qas": [{"id": "5", "question": "What?", "answers": []}]}]}]})";
+
+Tokenizer letters() {
+    std::vector<std::string> vocabulary{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+    for (char c = 'a'; c <= 'z'; ++c) vocabulary.emplace_back(1, c);
+    return Tokenizer(vocabulary);
+}
 
 class Squad : public test::InFolder {
 protected:
@@ -129,13 +136,26 @@ TEST_F(Squad, NamesThePathOfWhatIsWrong) {
     refuse("{\"id\": \n", "line 1: expected one JSON object", "a.jsonl");
 }
 
-// ---- windows
-
-Tokenizer letters() {
-    std::vector<std::string> vocabulary{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
-    for (char c = 'a'; c <= 'z'; ++c) vocabulary.emplace_back(1, c);
-    return Tokenizer(vocabulary);
+TEST_F(Squad, AnyBytesAreReadOrRefused) {
+    const std::string interesting = "\"{}[]:,0-9eE.x\\\x00\xff\xc3";
+    RandomEngine engine(7);
+    for (int i = 0; i < 2000; ++i) {
+        std::string text = kSmall;
+        for (auto changes = 1 + uniform_index(engine, 4); changes > 0; --changes) {
+            const auto at = uniform_index(engine, text.size());
+            if (uniform_index(engine, 3) == 0)
+                text.erase(at, 1 + uniform_index(engine, 9));
+            else
+                text[at] = interesting[uniform_index(engine, interesting.size())];
+        }
+        try {
+            make_windows(read(text, "mutated.json"), {letters(), 12, 2}, {2, i % 2 == 0});
+        } catch (const Error&) {
+        }
+    }
 }
+
+// ---- windows
 
 QuestionSet one_question(const std::string& question, const std::string& context, Answer answer) {
     QuestionSet set{"s", "s.json", {context}, {}, true, {}, {}};

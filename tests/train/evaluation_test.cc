@@ -58,7 +58,6 @@ TEST_P(Evaluation, DoesNotDependOnBatchSizeOrThreads) {
         at::set_num_threads(threads);
         const auto found = run_model(model, features, {size, torch::kFloat32});
         EXPECT_LE(largest_difference(found.logits, expected.logits), kRounding) << size;
-        EXPECT_NEAR(found.loss, expected.loss, kRounding) << size;
         EXPECT_EQ(found.tokens, expected.tokens);
         EXPECT_EQ(found.expert_load, expected.expert_load);
     }
@@ -122,26 +121,6 @@ std::string name_of(const testing::TestParamInfo<Case>& param_info) { return par
 
 INSTANTIATE_TEST_SUITE_P(Models, Evaluation, testing::ValuesIn(cases({"cls3", "reg", "qa"})), name_of);
 INSTANTIATE_TEST_SUITE_P(Models, EvaluationOfSentences, testing::ValuesIn(cases({"cls3", "reg"})), name_of);
-
-TEST(Score, ComparesDecisionsWithLabelsAndAddsTheLoss) {
-    EvaluationResult result;
-    result.logits = {1, 0, 0, 1, 3, 2};
-    result.loss = 0.5;
-    FeatureSet set{"dev", "dev.tsv", std::vector<Feature>(3), {}, true, {}};
-    for (std::size_t i = 0; i < 3; ++i) set.features[i].label = i == 1 ? 1.0 : i == 2 ? 1.0 : 0.0;
-    const auto metrics = score(result, set, {ProblemType::classification, {"a", "b"}}, {}).metrics;
-    ASSERT_EQ(metrics.size(), 2U);
-    EXPECT_EQ(metrics[0].first, "accuracy");
-    EXPECT_NEAR(metrics[0].second, 2.0 / 3, 1e-12);
-    EXPECT_EQ(metrics[1], (std::pair<std::string, double>{"loss", 0.5}));
-}
-
-TEST(Score, NeedsLabels) {
-    EvaluationResult result;
-    result.logits = {1, 0};
-    const FeatureSet set{"dev", "dev.tsv", std::vector<Feature>(1), {}, false, {}};
-    EXPECT_ERROR(score(result, set, {ProblemType::classification, {"a", "b"}}, {}), "evaluation needs labels");
-}
 
 }  // namespace
 }  // namespace moebert

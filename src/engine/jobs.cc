@@ -1,0 +1,92 @@
+#include "engine/jobs.h"
+
+#include <chrono>
+
+#include "core/error.h"
+#include "io/json.h"
+
+namespace moebert {
+namespace {
+
+engine::EngineOptions engine_options(const InferenceOptions& options) {
+    engine::EngineOptions out;
+    if (options.precision != "fp32" && options.precision != "bf16")
+        fail_usage("precision: '{}' given; expected fp32 or bf16", options.precision);
+    if (options.bf16 || options.precision == "bf16") out.precision = engine::Precision::bf16;
+    out.threads = options.num_threads;
+    out.max_sentences = options.per_device_eval_batch_size;
+    return out;
+}
+
+// A checkpoint ready to compute, and how it takes text.
+struct LoadedModel {
+    TextInput input;
+    engine::Engine engine;
+
+    Labels labels() const { return labels_of(engine.config()); }
+};
+
+LoadedModel load_model(const InferenceOptions& options, const DataOptions& data) {
+    const auto compute = engine_options(options);
+    const auto checkpoint = load_finetuned(options.model_name_or_path);
+    return {load_text_input(options.model_name_or_path, checkpoint.config, data.max_seq_length),
+            engine::Engine(checkpoint, compute)};
+}
+
+engine::EngineResult compute(LoadedModel& model, std::span<const Feature> features, const char* what,
+                             const Sink& sink) {
+    const auto total = static_cast<double>(features.size());
+    return model.engine.run(features, [&](std::int64_t done) {
+        sink.progress({what, static_cast<double>(done), total, ""});
+    });
+}
+
+}  // namespace
+
+nlohmann::json run_evaluate(const InferenceOptions& options, const DataOptions& data, Split split,
+                            const std::string& output_dir, const Sink& sink) {
+    auto model = load_model(options, data);
+    const auto labels = model.labels();
+    const auto sets = load_labelled(data, split, FeatureUse::evaluation, labels, model.input, sink);
+    nlohmann::json results;
+    double seconds = 0.0, scoring = 0.0;
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+        const auto output = compute(model, sets[i].features, "evaluating", sink);
+        seconds += output.seconds;
+        const auto start = std::chrono::steady_clock::now();
+        const auto scores = score_logits(sets[i], labels, output.logits, data);
+        scoring += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        for (const auto& [name, value] : scores.metrics) results["eval_" + name + (i == 0 ? "" : "_mm")] = value;
+        if (sets[i].questions && !output_dir.empty())
+            save_answers(output_dir, "eval_", sets[i].questions->set, scores.answers, answer_options(data));
+    }
+    results["eval_samples"] = count_examples(sets);
+    results["eval_runtime"] = seconds;
+    results["eval_scoring_runtime"] = scoring;  // choosing answers included
+    results["eval_samples_per_second"] = static_cast<double>(count_examples(sets)) / seconds;
+    if (output_dir.empty()) return results;
+    std::filesystem::create_directories(output_dir);
+    save_json(std::filesystem::path(output_dir) / "eval_results.json", results);
+    return results;
+}
+
+PredictionResult run_predict(const InferenceOptions& options, const DataOptions& data,
+                             const std::vector<Dataset>& datasets, const Sink& sink) {
+    auto model = load_model(options, data);
+    PredictionResult result{model.labels(), {}};
+    for (const auto& dataset : datasets) {
+        const auto logits = compute(model, make_features(dataset, model.input), "predicting", sink).logits;
+        result.logits.insert(result.logits.end(), logits.begin(), logits.end());
+    }
+    return result;
+}
+
+std::vector<QuestionAnswer> run_answer(const InferenceOptions& options, const DataOptions& data,
+                                       const QuestionSet& questions, const Sink& sink) {
+    const auto answers = answer_options(data);
+    auto model = load_model(options, data);
+    const auto [features, windows] = make_windows(questions, model.input, window_options(data, FeatureUse::evaluation));
+    return choose_answers(questions, windows, compute(model, features, "answering", sink).logits, answers);
+}
+
+}  // namespace moebert

@@ -1,0 +1,48 @@
+// `moebert evaluate` and `moebert predict`: any checkpoint, dense or mixture of experts, on the engine.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/options.h"
+#include "engine/engine.h"
+#include "tasks/feature_set.h"
+
+namespace moebert {
+
+struct InferenceOptions {
+    std::string model_name_or_path;
+    std::string precision = "fp32";
+    bool bf16 = false;
+    std::int64_t num_threads = 0;
+    std::int64_t per_device_eval_batch_size = 0;
+};
+
+template <class Visitor>
+void describe(Visitor& visit, InferenceOptions& o) {
+    visit("precision", o.precision, "of matrix products: fp32 or bf16");
+    visit("bf16", o.bf16, "the same as --precision bf16");
+    visit("num_threads", o.num_threads, "CPU threads, each with sentences of its own; 0: one a core", {"threads"});
+    visit("per_device_eval_batch_size", o.per_device_eval_batch_size,
+          "most sentences a batch; 0: as many as is fast; results don't depend on it",
+          {"eval_batch_size", "batch_size"});
+}
+
+// Metrics of a checkpoint, and its speed. With an output_dir they are saved there, answers to questions beside them.
+nlohmann::json run_evaluate(const InferenceOptions& options, const DataOptions& data, Split split,
+                            const std::string& output_dir, const Sink& sink);
+
+// Logits for datasets one after the other, (examples, labels), and the meaning of the labels.
+struct PredictionResult {
+    Labels labels;
+    std::vector<float> logits;
+};
+PredictionResult run_predict(const InferenceOptions& options, const DataOptions& data,
+                             const std::vector<Dataset>& datasets, const Sink& sink);
+
+// The answers of a question answering model; none need be known.
+std::vector<QuestionAnswer> run_answer(const InferenceOptions& options, const DataOptions& data,
+                                       const QuestionSet& questions, const Sink& sink);
+
+}  // namespace moebert

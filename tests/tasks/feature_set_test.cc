@@ -1,0 +1,41 @@
+#include "tasks/feature_set.h"
+
+#include <cmath>
+
+#include "core/error.h"
+#include "io/support.h"
+
+namespace moebert {
+namespace {
+
+const Labels kTwo{ProblemType::classification, {"a", "b"}}, kNumber{ProblemType::regression, {"score"}};
+
+FeatureSet labelled(const std::vector<double>& labels) {
+    FeatureSet set{"dev", "dev.tsv", std::vector<Feature>(labels.size()), {}, true, {}};
+    for (std::size_t i = 0; i < labels.size(); ++i) set.features[i].label = labels[i];
+    return set;
+}
+
+TEST(ScoreLogits, ComparesDecisionsWithLabelsAndAddsTheLoss) {
+    const std::vector<float> logits{1, 0, 0, 1, 3, 2};
+    const auto metrics = score_logits(labelled({0, 1, 1}), kTwo, logits, {}).metrics;
+    ASSERT_EQ(metrics.size(), 2U);
+    EXPECT_EQ(metrics[0].first, "accuracy");
+    EXPECT_NEAR(metrics[0].second, 2.0 / 3, 1e-12);
+    EXPECT_EQ(metrics[1].first, "loss");
+    const double right = std::log(1 + std::exp(-1.0)), wrong = std::log(1 + std::exp(1.0));
+    EXPECT_NEAR(metrics[1].second, (2 * right + wrong) / 3, 1e-12);
+}
+
+TEST(ScoreLogits, LossOfNumbersIsTheMeanSquare) {
+    const auto metrics = score_logits(labelled({1, 2}), kNumber, std::vector<float>{2, 4}, {}).metrics;
+    EXPECT_EQ(metrics.back(), (std::pair<std::string, double>{"loss", 2.5}));
+}
+
+TEST(ScoreLogits, NeedsLabels) {
+    const FeatureSet set{"dev", "dev.tsv", std::vector<Feature>(1), {}, false, {}};
+    EXPECT_ERROR(score_logits(set, kTwo, std::vector<float>{1, 0}, {}), "evaluation needs labels");
+}
+
+}  // namespace
+}  // namespace moebert
