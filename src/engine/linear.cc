@@ -77,6 +77,9 @@ void* scratchpad(std::size_t bytes) {
 }  // namespace
 
 struct Linear::Packed {
+    Packed(std::int64_t k, std::int64_t n, Precision from, Precision to, const std::string& activation)
+        : inner(k), columns(n), in(from), out(to), attr(attributes(activation)) {}
+
     std::int64_t inner, columns;
     Precision in, out;
     dnnl::primitive_attr attr;
@@ -129,7 +132,7 @@ Linear::Linear(std::span<const float> weight, std::span<const float> bias, Preci
                const std::string& activation) try {
     const auto columns = std::ssize(bias), inner = std::ssize(weight) / std::max<std::int64_t>(1, columns);
     if (columns * inner != std::ssize(weight)) fail("a weight of {} values for {} columns", weight.size(), columns);
-    auto packed = std::make_shared<Packed>(inner, columns, in, out, attributes(activation), memory(), memory());
+    auto packed = std::make_shared<Packed>(inner, columns, in, out, activation);
     // oneDNN chooses the layout; other numbers of rows then keep to it.
     const auto any = memory::desc({inner, columns}, type_of(in), memory::format_tag::any);
     const auto layout = packed->describe(kBlock, any).weights_desc();

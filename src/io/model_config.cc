@@ -220,8 +220,7 @@ std::vector<std::string> read_labels(const Object& object) {
     const json* label2id = object.find("label2id");
     const std::int64_t count = object.integer("num_labels", 1, 1 << 20, -1);
     if (id2label == nullptr && label2id == nullptr) return default_labels(count < 0 ? 2 : count);
-    const auto names =
-        id2label != nullptr ? names_from_id2label(object, *id2label) : names_from_label2id(object, *label2id);
+    auto names = id2label != nullptr ? names_from_id2label(object, *id2label) : names_from_label2id(object, *label2id);
     if (label2id != nullptr && names != names_from_label2id(object, *label2id)) {
         object.refuse("label2id", "the inverse of id2label", *label2id);
     }

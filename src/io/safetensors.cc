@@ -179,8 +179,8 @@ std::string make_header(const std::vector<TensorMap::const_pointer>& order, cons
 
 }  // namespace
 
-TensorMap parse_safetensors(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const fs::path& file,
-                            Metadata* metadata) {
+TensorMap parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner,
+                            const fs::path& file, Metadata* metadata) {
     const std::string_view header = header_text(bytes, file);
     const auto data = bytes.subspan(length_size + header.size());
     const json description = parse_json_object(header, file, max_header_depth);

@@ -19,7 +19,7 @@ using Metadata = std::map<std::string, std::string>;
 TensorMap read_safetensors(const std::filesystem::path& file, Metadata* metadata = nullptr);
 
 // The same from bytes in memory, which `owner` keeps alive; `file` is named in errors.
-TensorMap parse_safetensors(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+TensorMap parse_safetensors(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner,
                             const std::filesystem::path& file, Metadata* metadata = nullptr);
 
 // Written atomically; the same tensors and metadata always give the same bytes.

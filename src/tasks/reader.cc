@@ -68,7 +68,7 @@ std::vector<std::string> spellings_of(const Labels& labels) {
     return spellings;
 }
 
-void append_line(Dataset& dataset, std::string line) {
+void append_line(Dataset& dataset, const std::string& line) {
     const std::size_t tab = line.find('\t');
     Example example{line.substr(0, tab), {}, {}};
     if (tab != std::string::npos) example.sentence2 = line.substr(tab + 1);
@@ -132,7 +132,7 @@ Dataset read_lines(std::istream& in, const std::string& name) {
     for (std::string line; std::getline(in, line);) {
         if (line.ends_with('\r')) line.pop_back();
         check_line(dataset, line);
-        append_line(dataset, std::move(line));
+        append_line(dataset, line);
     }
     if (in.bad()) throw InputError(name, "", "can't be read");
     if (dataset.examples.empty()) throw InputError(name, "", "is empty, expected a sentence a line");

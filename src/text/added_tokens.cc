@@ -10,6 +10,7 @@ namespace {
 
 std::vector<Trie::Entry> with_indices(const std::vector<AddedToken>& tokens) {
     std::vector<Trie::Entry> entries;
+    entries.reserve(tokens.size());
     for (const AddedToken& token : tokens)
         entries.emplace_back(token.content, static_cast<std::int32_t>(entries.size()));
     return entries;

@@ -121,7 +121,7 @@ std::vector<std::string> read_vocabulary_text(const fs::path& file) {
 
 // The object under a key; it must be of one of the types that BERT uses, because another one cuts text otherwise.
 json component(const json& object, const char* key, const fs::path& file, std::initializer_list<const char*> types) {
-    const json part = object.value(key, json());
+    json part = object.value(key, json());
     if (!part.is_object()) throw InputError(file, key, fmt::format("expected an object of type {}", *types.begin()));
     const std::string type = part.contains("type") && part["type"].is_string() ? part["type"].get<std::string>() : "";
     for (const char* known : types) {
