@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "engine/forward.h"
+#include "tasks/feature_set.h"
 
 namespace moebert::engine {
 namespace {
@@ -37,16 +38,6 @@ Plan plan_batches(std::span<const Feature> features, const EngineOptions& option
     }
     plan.starts.push_back(plan.order.size());
     return plan;
-}
-
-// Where each feature's logits begin, and where they end.
-std::vector<std::size_t> logit_starts(std::span<const Feature> features, const ModelConfig& config) {
-    const bool spans = config.problem_type == ProblemType::question_answering;
-    std::vector<std::size_t> starts{0};
-    for (const auto& feature : features)
-        starts.push_back(starts.back() +
-                         static_cast<std::size_t>(config.num_labels()) * (spans ? feature.input_ids.size() : 1));
-    return starts;
 }
 
 void add(std::vector<std::vector<std::int64_t>>& sum, const std::vector<std::vector<std::int64_t>>& load) {

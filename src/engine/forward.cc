@@ -158,7 +158,7 @@ void Worker::route(const Layer& layer, std::size_t k) {
     grow(expert_, rows_);
     factor_.clear();
     load_[k].assign(static_cast<std::size_t>(experts), 0);
-    if (weights_.config.moe->route_method == RouteMethod::gate_sentence) return choose_by_sentence(layer);
+    if (weights_.config.moe->route_method == RouteMethod::gate_sentence) return choose_by_sentence(layer, load_[k]);
     if (weights_.config.moe->route_method == RouteMethod::gate_token)
         choose_by_token(layer);
     else
@@ -180,7 +180,7 @@ void Worker::choose_by_token(const Layer& layer) {
     }
 }
 
-void Worker::choose_by_sentence(const Layer& layer) {
+void Worker::choose_by_sentence(const Layer& layer, std::vector<std::int64_t>& load) {
     const auto experts = layer.gate.columns(), width = weights_.config.hidden_size;
     grow(gates_, experts);
     auto& mean = grouped_;  // free until the experts run
@@ -196,7 +196,7 @@ void Worker::choose_by_sentence(const Layer& layer) {
         std::fill(expert_.begin() + first, expert_.begin() + end, static_cast<std::int32_t>(chosen));
         factor_.insert(factor_.end(), static_cast<std::size_t>(end - first),
                        softmax_of(gates_.data(), experts, chosen));
-        ++load_[static_cast<std::size_t>(&layer - weights_.layers.data())][static_cast<std::size_t>(chosen)];
+        ++load[static_cast<std::size_t>(chosen)];
     }
 }
 

@@ -34,7 +34,7 @@ private:
     void feed_forward(const FeedForward& expert, std::span<const std::int32_t> rows, std::span<const float> factor);
     void route(const Layer& layer, std::size_t k);
     void choose_by_token(const Layer& layer);
-    void choose_by_sentence(const Layer& layer);
+    void choose_by_sentence(const Layer& layer, std::vector<std::int64_t>& load);
     void mix_experts(const Layer& layer, std::size_t k);
     std::span<const float> head();
     const void* operand(const std::vector<float>& plain, const std::vector<bf16_bits>& rounded) const;

@@ -16,7 +16,7 @@ FeatureSet question_features(const DataOptions& options, Split split, FeatureUse
                              const Sink& sink) {
     auto set = load_questions(options, split, sink);
     auto made = make_windows(set, input, window_options(options, use));
-    FeatureSet out{set.name, set.file, std::move(made.features), question_labels(), set.is_labelled, {}};
+    FeatureSet out{set.file, std::move(made.features), question_labels(), set.is_labelled, {}};
     if (use == FeatureUse::evaluation) out.questions = Questions{std::move(set), std::move(made.windows)};
     return out;
 }
@@ -78,8 +78,7 @@ std::vector<FeatureSet> load_feature_sets(const DataOptions& options, Split spli
         return sets;
     }
     for (const auto& dataset : load_datasets(options, split, labels, sink))
-        sets.push_back(
-            {dataset.name, dataset.file, make_features(dataset, input), dataset.labels, dataset.is_labelled(), {}});
+        sets.push_back({dataset.file, make_features(dataset, input), dataset.labels, dataset.is_labelled(), {}});
     return sets;
 }
 
@@ -96,6 +95,15 @@ std::int64_t count_examples(const std::vector<FeatureSet>& sets) {
     std::int64_t count = 0;
     for (const auto& set : sets) count += set.examples();
     return count;
+}
+
+std::vector<std::size_t> logit_starts(std::span<const Feature> features, const ModelConfig& config) {
+    const bool spans = config.problem_type == ProblemType::question_answering;
+    std::vector<std::size_t> starts{0};
+    for (const auto& feature : features)
+        starts.push_back(starts.back() +
+                         static_cast<std::size_t>(config.num_labels()) * (spans ? feature.input_ids.size() : 1));
+    return starts;
 }
 
 Scores score_logits(const FeatureSet& set, const Labels& labels, std::span<const float> logits,

@@ -18,8 +18,7 @@ struct Questions {
 };
 
 struct FeatureSet {
-    std::string name;            // the dataset's
-    std::filesystem::path file;  // named in errors
+    std::filesystem::path file;  // the dataset's, named in errors
     std::vector<Feature> features;
     Labels labels;
     bool is_labelled = false;
@@ -46,6 +45,10 @@ std::vector<FeatureSet> load_labelled(const DataOptions& options, Split split, F
                                       const std::optional<Labels>& labels, const TextInput& input, const Sink& sink);
 
 std::int64_t count_examples(const std::vector<FeatureSet>& sets);
+
+// Where each feature's logits begin among all, one after the other, and after them the end: a model gives (labels) of
+// a feature, or for question answering (tokens, 2).
+std::vector<std::size_t> logit_starts(std::span<const Feature> features, const ModelConfig& config);
 
 // `logits` are (examples, labels), or (tokens, 2) of all windows; `labels` the model's.
 struct Scores {

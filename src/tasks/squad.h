@@ -25,7 +25,6 @@ struct Question {
 };
 
 struct QuestionSet {
-    std::string name;            // the file's stem
     std::filesystem::path file;  // named in errors
     std::vector<std::string> contexts;
     std::vector<Question> questions;

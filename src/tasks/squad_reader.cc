@@ -70,7 +70,7 @@ std::int64_t only_place(std::string_view context, std::string_view text) {
 
 class Builder {
 public:
-    explicit Builder(const std::filesystem::path& file) { set_.name = file.stem().string(), set_.file = file; }
+    explicit Builder(const std::filesystem::path& file) { set_.file = file; }
 
     void add_paragraph(const Node& paragraph) {
         add_context(paragraph["context"].filled_text());
@@ -298,7 +298,6 @@ QuestionSet one_question(const std::string& question, const std::string& context
         if (find_malformed_utf8(*text)) fail_usage("{}: isn't UTF-8", name);
     }
     QuestionSet set;
-    set.name = "question";
     set.file = "--question";
     set.contexts.push_back(context);
     set.questions.push_back({"0", question, 0, {}});

@@ -17,7 +17,6 @@ struct EvaluationOptions {
 
 struct EvaluationResult {
     std::vector<float> logits;  // (examples, C), or (tokens, 2) for question answering, in the order of the features
-    double seconds = 0.0;       // of the forward passes
     std::int64_t tokens = 0;
     std::vector<std::vector<std::int64_t>> expert_load;  // (L, N); empty for a dense model
 };

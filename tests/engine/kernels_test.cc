@@ -6,17 +6,10 @@
 #include <cstring>
 #include <vector>
 
-#include "core/random.h"
+#include "engine/support.h"
 
 namespace moebert::engine {
 namespace {
-
-std::vector<float> random_values(std::int64_t count, std::uint64_t seed, double scale = 1.0) {
-    RandomEngine engine(seed);
-    std::vector<float> values(static_cast<std::size_t>(count));
-    for (auto& value : values) value = static_cast<float>(scale * (2.0 * uniform_real(engine) - 1.0));
-    return values;
-}
 
 double largest_difference(const std::vector<float>& a, const std::vector<double>& b) {
     EXPECT_EQ(a.size(), b.size());

@@ -5,19 +5,12 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/random.h"
 #include "engine/kernels.h"
+#include "engine/support.h"
 #include "io/support.h"
 
 namespace moebert::engine {
 namespace {
-
-std::vector<float> random_values(std::int64_t count, std::uint64_t seed, double scale = 1.0) {
-    RandomEngine engine(seed);
-    std::vector<float> values(static_cast<std::size_t>(count));
-    for (auto& value : values) value = static_cast<float>(scale * (2.0 * uniform_real(engine) - 1.0));
-    return values;
-}
 
 struct Shape {
     std::int64_t rows, columns, inner;

@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 sys.dont_write_bytecode = True
 
-from reference_tokenizer import reference_tokenizer  # noqa: E402
+from reference_tokenizer import reference_models, shared_data  # noqa: E402
 
 SHAPES = [(384, 128), (128, 32)]  # max_seq_length, doc_stride
 BATCH = 1000  # as datasets.map calls run_qa's functions
@@ -143,20 +143,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     arguments = parser.parse_args()
-    data = pathlib.Path(os.environ.get("MOEBERT_SHARED", ROOT.parent / "shared")) / "data"
-    if not data.is_dir():
-        sys.exit(f"{data} is missing: set MOEBERT_SHARED to the folder that holds data/")
+    data = shared_data()
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])  # the program inherits it
     differences = 0
-    for name, lower_case in (("bert-base-uncased", True), ("bert-base-cased", False)):
-        vocabulary = data / "vocab" / name / "vocab.txt"
-        tokenizer = reference_tokenizer(vocabulary, lower_case)
-        with tempfile.TemporaryDirectory() as folder:
-            pathlib.Path(folder, "vocab.txt").write_bytes(vocabulary.read_bytes())
-            pathlib.Path(folder, "tokenizer_config.json").write_text(json.dumps({"do_lower_case": lower_case}))
-            for file, shape in itertools.product(("dev-v1.1.json", "dev-v2.0.json"), SHAPES):
-                title = f"{name}, {file}, {shape[0]}/{shape[1]}"
-                differences += compare(arguments.program, folder, tokenizer, data / "SQuAD" / file, shape, title)
+    for name, tokenizer, folder in reference_models(data):
+        for file, shape in itertools.product(("dev-v1.1.json", "dev-v2.0.json"), SHAPES):
+            title = f"{name}, {file}, {shape[0]}/{shape[1]}"
+            differences += compare(arguments.program, folder, tokenizer, data / "SQuAD" / file, shape, title)
     sys.exit(1 if differences else 0)
 
 

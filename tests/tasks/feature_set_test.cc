@@ -11,7 +11,7 @@ namespace {
 const Labels kTwo{ProblemType::classification, {"a", "b"}}, kNumber{ProblemType::regression, {"score"}};
 
 FeatureSet labelled(const std::vector<double>& labels) {
-    FeatureSet set{"dev", "dev.tsv", std::vector<Feature>(labels.size()), {}, true, {}};
+    FeatureSet set{"dev.tsv", std::vector<Feature>(labels.size()), {}, true, {}};
     for (std::size_t i = 0; i < labels.size(); ++i) set.features[i].label = labels[i];
     return set;
 }
@@ -33,7 +33,7 @@ TEST(ScoreLogits, LossOfNumbersIsTheMeanSquare) {
 }
 
 TEST(ScoreLogits, NeedsLabels) {
-    const FeatureSet set{"dev", "dev.tsv", std::vector<Feature>(1), {}, false, {}};
+    const FeatureSet set{"dev.tsv", std::vector<Feature>(1), {}, false, {}};
     EXPECT_ERROR(score_logits(set, kTwo, std::vector<float>{1, 0}, {}), "evaluation needs labels");
 }
 

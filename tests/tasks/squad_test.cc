@@ -158,7 +158,7 @@ TEST_F(Squad, AnyBytesAreReadOrRefused) {
 // ---- windows
 
 QuestionSet one_question(const std::string& question, const std::string& context, Answer answer) {
-    QuestionSet set{"s", "s.json", {context}, {}, true, {}, {}};
+    QuestionSet set{"s.json", {context}, {}, true, {}, {}};
     set.questions.push_back({"1", question, 0, {std::move(answer)}});
     return set;
 }

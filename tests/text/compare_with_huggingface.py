@@ -8,7 +8,6 @@ N lines of random Unicode, and N pairs of these texts cut to 24 tokens; with the
 
 import argparse
 import json
-import os
 import pathlib
 import random
 import subprocess
@@ -20,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 sys.dont_write_bytecode = True
 
-from reference_tokenizer import SPECIAL, reference_tokenizer  # noqa: E402
+from reference_tokenizer import SPECIAL, reference_models, shared_data  # noqa: E402
 
 PAIR_LENGTH = 24
 
@@ -137,9 +136,7 @@ def main():
     parser.add_argument("--random", type=int, default=100000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    data = pathlib.Path(os.environ.get("MOEBERT_SHARED", ROOT.parent / "shared")) / "data"
-    if not data.is_dir():
-        sys.exit(f"{data} is missing: set MOEBERT_SHARED to the folder that holds data/")
+    data = shared_data()
     r = random.Random(arguments.seed)
     inputs = {
         "data": texts_below(data),
@@ -148,14 +145,9 @@ def main():
     }
     inputs["pairs"] = random_pairs(r, inputs["data"] + inputs["random"], arguments.random)
     differences = 0
-    for name, lower_case in (("bert-base-uncased", True), ("bert-base-cased", False)):
-        vocabulary = data / "vocab" / name / "vocab.txt"
-        tokenizer = reference_tokenizer(vocabulary, lower_case)
-        with tempfile.TemporaryDirectory() as folder:
-            pathlib.Path(folder, "vocab.txt").write_bytes(vocabulary.read_bytes())
-            pathlib.Path(folder, "tokenizer_config.json").write_text(json.dumps({"do_lower_case": lower_case}))
-            for title, lines in inputs.items():
-                differences += compare(arguments.program, folder, tokenizer, lines, f"{name}, {title}")
+    for name, tokenizer, folder in reference_models(data):
+        for title, lines in inputs.items():
+            differences += compare(arguments.program, folder, tokenizer, lines, f"{name}, {title}")
     sys.exit(1 if differences else 0)
 
 
