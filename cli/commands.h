@@ -22,6 +22,8 @@ void add_split(CLI::App& app, const Session& session);
 void add_distill(CLI::App& app, const Session& session);
 void add_evaluate(CLI::App& app, const Session& session);
 void add_predict(CLI::App& app, const Session& session);
+void add_convert(CLI::App& app, const Session& session);
+void add_bench(CLI::App& app, const Session& session);
 void add_inspect(CLI::App& app, const Session& session);
 
 }  // namespace moebert::cli

@@ -36,6 +36,8 @@ void add_commands(CLI::App& app, const Session& session) {
     add_distill(app, session);
     add_evaluate(app, session);
     add_predict(app, session);
+    add_convert(app, session);
+    add_bench(app, session);
     add_inspect(app, session);
     add_tokenize(app, session);
     for (auto* command : app.get_subcommands({}))

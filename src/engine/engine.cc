@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <exception>
+#include <latch>
 #include <mutex>
 #include <numeric>
+#include <stop_token>
 #include <thread>
+#include <utility>
 
 #include "core/error.h"
 #include "engine/forward.h"
@@ -15,21 +19,28 @@
 namespace moebert::engine {
 namespace {
 
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 // Indices of features: by falling length, cut into batches.
 struct Plan {
     std::vector<std::size_t> order;
     std::vector<std::size_t> starts;  // of batches in `order`, and its size
 };
 
-Plan plan_batches(std::span<const Feature> features, const EngineOptions& options) {
+// Small enough that every one of `threads` gets its share.
+Plan plan_batches(std::span<const Feature> features, const EngineOptions& options, std::int64_t threads) {
     Plan plan{std::vector<std::size_t>(features.size()), {}};
     std::iota(plan.order.begin(), plan.order.end(), std::size_t{0});
     std::ranges::stable_sort(plan.order, std::greater(), [&](std::size_t i) { return features[i].input_ids.size(); });
-    std::int64_t tokens = options.max_tokens, sentences = 0;
+    std::int64_t total = 0;
+    for (const auto& feature : features) total += std::ssize(feature.input_ids);
+    const auto shares = threads * std::max<std::int64_t>(1, divide_up(total, threads * options.max_tokens));
+    const auto limit = std::min(options.max_tokens, divide_up(total, shares));
+    std::int64_t tokens = limit, sentences = 0;
     for (std::size_t i = 0; i < plan.order.size(); ++i) {
         const auto length = std::ssize(features[plan.order[i]].input_ids);
         const bool is_full = options.max_sentences > 0 && sentences == options.max_sentences;
-        if (is_full || tokens + length > options.max_tokens) {
+        if (is_full || tokens + length > limit) {
             plan.starts.push_back(i);
             tokens = sentences = 0;
         }
@@ -48,89 +59,254 @@ void add(std::vector<std::vector<std::int64_t>>& sum, const std::vector<std::vec
     }
 }
 
+// A worker and a thread that waits until there is something for it to do.
+class Helper {
+public:
+    explicit Helper(const Weights& weights) : worker(weights) {}
+    ~Helper() {
+        thread_.request_stop();
+        wake_.notify_one();
+    }
+
+    // `task` runs on this helper's thread, which is started when it first has one.
+    void start(std::function<void()> task) {
+        const std::lock_guard lock(mutex_);
+        task_ = std::move(task);
+        if (!thread_.joinable()) thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+        wake_.notify_one();
+    }
+
+    Worker worker;
+
+private:
+    void serve(const std::stop_token& stop) {
+        const OneThread one;
+        std::unique_lock lock(mutex_);
+        while (wake_.wait(lock, stop, [&] { return static_cast<bool>(task_); })) {
+            const auto task = std::exchange(task_, {});
+            lock.unlock();
+            task();
+            lock.lock();
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable_any wake_;
+    std::function<void()> task_;
+    std::jthread thread_;  // the last member: it uses the others
+};
+
 }  // namespace
 
 struct Engine::State {
     EngineOptions options;
     Weights weights;
-    std::vector<std::unique_ptr<Worker>> workers;
+    std::vector<std::unique_ptr<Helper>> helpers;
+    std::mutex mutex;  // of what follows
+    std::condition_variable released;
+    std::vector<Helper*> free;
+
+    // One to `wanted` helpers.
+    std::vector<Helper*> take(std::size_t wanted) {
+        std::unique_lock lock(mutex);
+        released.wait(lock, [&] { return !free.empty(); });
+        const auto count = std::min(std::max<std::size_t>(1, wanted), free.size());
+        std::vector<Helper*> taken(free.end() - static_cast<std::ptrdiff_t>(count), free.end());
+        free.resize(free.size() - count);
+        return taken;
+    }
+
+    void give_back(const std::vector<Helper*>& helpers_back) {
+        {
+            const std::lock_guard lock(mutex);
+            free.insert(free.end(), helpers_back.begin(), helpers_back.end());
+        }
+        released.notify_all();
+    }
 };
 
-Engine::Engine(const Checkpoint& checkpoint, const EngineOptions& options) : state_(std::make_unique<State>()) {
+namespace {
+
+// One call of Engine::run: what its workers share.
+class Run {
+public:
+    Run(std::span<const Feature> features, const ModelConfig& config, const std::function<void(std::int64_t)>& progress)
+        : features_(features), starts_(logit_starts(features, config)), progress_(progress) {
+        result.logits.resize(starts_.back());
+    }
+
+    // Every worker takes one batch after another.
+    void by_sentences(std::span<Helper* const> helpers, const EngineOptions& options) {
+        const auto plan = plan_batches(features_, options, std::ssize(helpers));
+        std::atomic<std::size_t> next = 0;
+        const auto batches = plan.starts.size() - 1;
+        on_all(helpers, [&](std::size_t i) {
+            auto& worker = helpers[i]->worker;
+            std::vector<const Feature*> sentences;
+            for (auto batch = next++; batch < batches && !error_; batch = next++) {
+                const auto indices =
+                    std::span(plan.order).subspan(plan.starts[batch], plan.starts[batch + 1] - plan.starts[batch]);
+                sentences.clear();
+                for (const auto index : indices) sentences.push_back(&features_[index]);
+                const float* from = worker.run(sentences).data();
+                for (const auto index : indices) {
+                    put({from, starts_[index + 1] - starts_[index]}, starts_[index]);
+                    from += starts_[index + 1] - starts_[index];
+                }
+                count(worker, std::ssize(sentences));
+            }
+        });
+    }
+
+    // All workers compute one sentence after another.
+    void by_rows(std::span<Helper* const> helpers) {
+        const auto size = std::ssize(helpers);
+        Team team(helpers.front()->worker, size);
+        on_all(helpers, [&](std::size_t i) {
+            auto& worker = helpers[i]->worker;
+            for (std::size_t index = 0; index < features_.size(); ++index) {
+                const auto logits = part_of(features_[index], team, worker, i);
+                put(logits, starts_[index] + worker.first_logit());
+                count(worker, i == 0 ? 1 : 0);
+            }
+        });
+    }
+
+    EngineResult result;
+
+private:
+    // A worker that fails leaves the team, or the others would wait for it.
+    static std::span<const float> part_of(const Feature& sentence, Team& team, Worker& worker, std::size_t index) try {
+        return worker.run_part(sentence, team, static_cast<std::int64_t>(index));
+    } catch (...) {
+        team.barrier.arrive_and_drop();
+        throw;
+    }
+
+    void put(std::span<const float> logits, std::size_t start) {
+        std::copy(logits.begin(), logits.end(), result.logits.begin() + static_cast<std::ptrdiff_t>(start));
+    }
+
+    void count(const Worker& worker, std::int64_t examples) {
+        const std::lock_guard lock(mutex_);
+        done_ += examples;
+        add(result.expert_load, worker.expert_load());
+        if (progress_ && examples > 0) progress_(done_);
+    }
+
+    // work(i) on all of them at once, the first on this thread. Rethrows the first error.
+    void on_all(std::span<Helper* const> helpers, const std::function<void(std::size_t)>& work) {
+        std::latch ended(std::ssize(helpers));
+        const auto guarded = [&](std::size_t i) {
+            try {
+                work(i);
+            } catch (...) {
+                const std::lock_guard lock(mutex_);
+                if (!failure_) failure_ = std::current_exception();
+                error_ = true;
+            }
+            ended.count_down();
+        };
+        for (std::size_t i = 1; i < helpers.size(); ++i) helpers[i]->start([&guarded, i] { guarded(i); });
+        const OneThread one;
+        guarded(0);
+        ended.wait();
+        if (failure_) std::rethrow_exception(failure_);
+    }
+
+    std::span<const Feature> features_;
+    std::vector<std::size_t> starts_;  // in the logits
+    const std::function<void(std::int64_t)>& progress_;
+    std::atomic<bool> error_ = false;
+    std::mutex mutex_;  // of what follows, and of the result's loads
+    std::int64_t done_ = 0;
+    std::exception_ptr failure_;
+};
+
+}  // namespace
+
+namespace {
+
+Weights pack_checked(const Checkpoint& checkpoint, Precision precision) {
+    if (!is_supported(precision))
+        fail_usage("precision {}: this processor has no such matrix products", to_string(precision));
+    const OneThread one;
+    return pack_weights(checkpoint, precision);
+}
+
+}  // namespace
+
+Engine::Engine(const Checkpoint& checkpoint, const EngineOptions& options)
+    : Engine(pack_checked(checkpoint, options.precision), options) {}
+
+Engine::Engine(Weights weights, const EngineOptions& options) : state_(std::make_unique<State>()) {
     if (options.threads < 0) fail_usage("num_threads: {} given; expected 0 or more", options.threads);
     if (options.max_tokens < 1) fail_usage("max_tokens: {} given; expected at least 1", options.max_tokens);
     if (options.max_sentences < 0) fail_usage("batch size: {} given; expected 0 (any) or more", options.max_sentences);
-    if (!is_supported(options.precision))
-        fail_usage("precision {}: this processor has no such matrix products", to_string(options.precision));
     state_->options = options;
-    const auto cores = std::max(1U, std::thread::hardware_concurrency());
-    const auto threads = options.threads > 0 ? static_cast<std::size_t>(options.threads) : cores;
-    std::exception_ptr error;
-    // In a thread of its own, whose number of OpenMP threads can be set without a trace.
-    std::jthread([&] {
-        try {
-            use_one_thread();
-            state_->weights = pack_weights(checkpoint, options.precision);
-        } catch (...) {
-            error = std::current_exception();
-        }
-    }).join();
-    if (error) std::rethrow_exception(error);
-    for (std::size_t i = 0; i < threads; ++i) state_->workers.push_back(std::make_unique<Worker>(state_->weights));
+    state_->options.precision = weights.precision;
+    if (options.threads == 0) state_->options.threads = std::max(1U, std::thread::hardware_concurrency());
+    state_->weights = std::move(weights);
+    for (std::int64_t i = 0; i < state_->options.threads; ++i) {
+        state_->helpers.push_back(std::make_unique<Helper>(state_->weights));
+        state_->free.push_back(state_->helpers.back().get());
+    }
 }
 
 Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
 
 const ModelConfig& Engine::config() const { return state_->weights.config; }
+const EngineOptions& Engine::options() const { return state_->options; }
+const Weights& Engine::weights() const { return state_->weights; }
 
-EngineResult Engine::run(std::span<const Feature> features, const std::function<void(std::int64_t)>& progress) {
+PartSeconds Engine::seconds() const {
+    PartSeconds sum{};
+    for (const auto& helper : state_->helpers)
+        for (std::size_t i = 0; i < kParts; ++i) sum[i] += helper->worker.seconds()[i];
+    return sum;
+}
+
+double Engine::operations() const {
+    double sum = 0.0;
+    for (const auto& helper : state_->helpers) sum += helper->worker.operations();
+    return sum;
+}
+
+EngineResult Engine::run(std::span<const Feature> features, const std::function<void(std::int64_t)>& progress) const {
     const auto start = std::chrono::steady_clock::now();
-    const auto plan = plan_batches(features, state_->options);
-    const auto logits = logit_starts(features, config());
-    EngineResult result;
-    result.logits.resize(logits.back());
-    std::atomic<std::size_t> next = 0;
-    std::mutex mutex;  // of what follows
-    std::int64_t done = 0;
-    std::exception_ptr error;
-    const auto batches = plan.starts.size() - 1;
-    const auto compute = [&](Worker& worker) {
-        use_one_thread();
-        std::vector<const Feature*> sentences;
-        for (auto batch = next++; batch < batches; batch = next++) {
-            sentences.clear();
-            for (auto i = plan.starts[batch]; i < plan.starts[batch + 1]; ++i)
-                sentences.push_back(&features[plan.order[i]]);
-            const float* from = worker.run(sentences).data();
-            for (auto i = plan.starts[batch]; i < plan.starts[batch + 1]; ++i) {
-                const auto index = plan.order[i];
-                std::copy_n(from, logits[index + 1] - logits[index], result.logits.data() + logits[index]);
-                from += logits[index + 1] - logits[index];
-            }
-            const std::lock_guard lock(mutex);
-            done += std::ssize(sentences);
-            add(result.expert_load, worker.expert_load());
-            if (progress) progress(done);
-        }
-    };
-    const auto work = [&](Worker& worker) {
-        try {
-            compute(worker);
-        } catch (...) {
-            const std::lock_guard lock(mutex);
-            if (!error) error = std::current_exception();
-            next = batches;
-        }
-    };
-    {
-        std::vector<std::jthread> threads;
-        for (std::size_t i = 0; i < std::min(state_->workers.size(), batches); ++i)
-            threads.emplace_back(work, std::ref(*state_->workers[i]));
+    const auto& options = state_->options;
+    const auto threads = static_cast<std::size_t>(options.threads);
+    const bool by_rows =
+        options.sharing == Sharing::rows || (options.sharing == Sharing::automatic && features.size() < threads);
+    Run run(features, config(), progress);
+    const auto helpers = state_->take(by_rows ? threads : std::min(threads, features.size()));
+    try {
+        if (by_rows && helpers.size() > 1)
+            run.by_rows(helpers);
+        else
+            run.by_sentences(helpers, options);
+    } catch (...) {
+        state_->give_back(helpers);
+        throw;
     }
-    if (error) std::rethrow_exception(error);
-    for (const auto& feature : features) result.tokens += std::ssize(feature.input_ids);
-    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    return result;
+    state_->give_back(helpers);
+    for (const auto& feature : features) run.result.tokens += std::ssize(feature.input_ids);
+    run.result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return std::move(run.result);
+}
+
+Sharing parse_sharing(const std::string& name) {
+    if (name == "automatic") return Sharing::automatic;
+    if (name == "sentences") return Sharing::sentences;
+    if (name == "rows") return Sharing::rows;
+    fail_usage("sharing: '{}' given; expected automatic, sentences or rows", name);
+}
+
+std::string description(const Engine& engine) {
+    const auto threads = engine.options().threads;
+    return fmt::format("{}, {} thread{}, {}, vectors {}", to_string(engine.options().precision), threads,
+                       threads == 1 ? "" : "s", product_target(), vector_target());
 }
 
 }  // namespace moebert::engine

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "core/error.h"
+#include "engine/prepared.h"
 #include "io/json.h"
 
 namespace moebert {
@@ -10,9 +11,6 @@ namespace {
 
 engine::EngineOptions engine_options(const InferenceOptions& options) {
     engine::EngineOptions out;
-    if (options.precision != "fp32" && options.precision != "bf16")
-        fail_usage("precision: '{}' given; expected fp32 or bf16", options.precision);
-    if (options.bf16 || options.precision == "bf16") out.precision = engine::Precision::bf16;
     out.threads = options.num_threads;
     out.max_sentences = options.per_device_eval_batch_size;
     return out;
@@ -27,10 +25,9 @@ struct LoadedModel {
 };
 
 LoadedModel load_model(const InferenceOptions& options, const DataOptions& data) {
-    const auto compute = engine_options(options);
-    const auto checkpoint = load_finetuned(options.model_name_or_path);
-    return {load_text_input(options.model_name_or_path, checkpoint.config, data.max_seq_length),
-            engine::Engine(checkpoint, compute)};
+    auto weights = engine::load_weights(options.model_name_or_path, options.bf16 ? "bf16" : options.precision);
+    auto input = load_text_input(options.model_name_or_path, weights.config, data.max_seq_length);
+    return {std::move(input), engine::Engine(std::move(weights), engine_options(options))};
 }
 
 engine::EngineResult compute(LoadedModel& model, std::span<const Feature> features, const char* what,

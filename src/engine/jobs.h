@@ -13,7 +13,7 @@ namespace moebert {
 
 struct InferenceOptions {
     std::string model_name_or_path;
-    std::string precision = "fp32";
+    std::string precision;
     bool bf16 = false;
     std::int64_t num_threads = 0;
     std::int64_t per_device_eval_batch_size = 0;
@@ -21,7 +21,9 @@ struct InferenceOptions {
 
 template <class Visitor>
 void describe(Visitor& visit, InferenceOptions& o) {
-    visit("precision", o.precision, "of matrix products: fp32 or bf16");
+    visit("precision", o.precision,
+          "of matrix products: fp32 (unless the checkpoint is prepared for another), bf16, int8, or auto (bf16 where "
+          "the processor has it)");
     visit("bf16", o.bf16, "the same as --precision bf16");
     visit("num_threads", o.num_threads, "CPU threads, each with sentences of its own; 0: one a core", {"threads"});
     visit("per_device_eval_batch_size", o.per_device_eval_batch_size,

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/error.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
@@ -20,7 +22,13 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Floats = hn::ScalableTag<float>;
 using Vec = hn::Vec<Floats>;
+using Halves = hn::Rebind<bf16_bits, Floats>;
+using Bytes = hn::Rebind<std::uint8_t, Floats>;
 constexpr Floats kF;
+constexpr hn::Rebind<std::int32_t, Floats> kI;
+constexpr hn::Rebind<std::uint32_t, Floats> kU;
+constexpr Halves kHalf;
+constexpr Bytes kByte;
 
 std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(kF)); }
 std::int64_t round_up(std::int64_t n) { return (n + lanes() - 1) / lanes() * lanes(); }
@@ -49,17 +57,20 @@ HWY_INLINE void store(Vec v, float* x, std::size_t count) {
 }
 
 // To the nearest, ties to even; not-a-number stays one.
+HWY_INLINE hn::Vec<Halves> to_bf16(Vec v) {
+    const auto bits = hn::BitCast(kU, v);
+    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(kU, 1));
+    const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, hn::Set(kU, 0x7FFF)), odd));
+    const auto nan = hn::Or(hn::ShiftRight<16>(bits), hn::Set(kU, 0x40));
+    const auto chosen = hn::IfThenElse(hn::RebindMask(kU, hn::IsNaN(v)), nan, rounded);
+    return hn::DemoteTo(kHalf, hn::BitCast(kI, chosen));
+}
+
 HWY_INLINE void store_bf16(Vec v, bf16_bits* out, std::size_t count) {
-    HWY_ALIGN float values[HWY_MAX_BYTES / sizeof(float)];
-    hn::Store(v, kF, values);
-    for (std::size_t i = 0; i < count; ++i) {
-        std::uint32_t bits;
-        std::memcpy(&bits, values + i, 4);
-        if (std::isnan(values[i]))
-            out[i] = static_cast<bf16_bits>((bits >> 16) | 0x40U);
-        else
-            out[i] = static_cast<bf16_bits>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
-    }
+    if (count == hn::Lanes(kF)) return hn::StoreU(to_bf16(v), kHalf, out);
+    HWY_ALIGN bf16_bits values[HWY_MAX_BYTES / sizeof(float)];
+    hn::StoreU(to_bf16(v), kHalf, values);
+    std::copy_n(values, count, out);
 }
 
 HWY_INLINE void round_row(const float* x, std::int64_t count, bf16_bits* out) {
@@ -70,19 +81,27 @@ HWY_INLINE void round_row(const float* x, std::int64_t count, bf16_bits* out) {
 
 void RoundToBf16(const float* x, std::int64_t count, bf16_bits* out) { round_row(x, count, out); }
 
-// sum_i f(i), in one order for every width.
+// sum_i f(i), in one order for every width. Four sums, so that none waits for the last addition.
 template <class Term>
 HWY_INLINE float sum_over(std::int64_t count, Term term) {
-    auto sum = hn::Zero(kF);
-    over(
-        count, [&](std::int64_t i) { sum = hn::Add(sum, term(i, hn::Lanes(kF))); },
-        [&](std::int64_t i, std::size_t rest) {
-            sum = hn::Add(sum, hn::IfThenElseZero(hn::FirstN(kF, rest), term(i, rest)));
-        });
-    return hn::GetLane(hn::SumOfLanes(kF, sum));
+    const auto full = hn::Lanes(kF);
+    auto a = hn::Zero(kF), b = hn::Zero(kF), c = hn::Zero(kF), d = hn::Zero(kF);
+    std::int64_t i = 0;
+    for (; i + 4 * lanes() <= count; i += 4 * lanes()) {
+        a = hn::Add(a, term(i, full));
+        b = hn::Add(b, term(i + lanes(), full));
+        c = hn::Add(c, term(i + 2 * lanes(), full));
+        d = hn::Add(d, term(i + 3 * lanes(), full));
+    }
+    for (; i + lanes() <= count; i += lanes()) a = hn::Add(a, term(i, full));
+    if (i < count) {
+        const auto rest = static_cast<std::size_t>(count - i);
+        b = hn::Add(b, hn::IfThenElseZero(hn::FirstN(kF, rest), term(i, rest)));
+    }
+    return hn::GetLane(hn::SumOfLanes(kF, hn::Add(hn::Add(a, b), hn::Add(c, d))));
 }
 
-void norm_row(const float* x, const float* residual, const NormWeights& norm, float factor, float* out) {
+void AddLayerNorm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out) {
     const auto width = std::ssize(norm.scale);
     const auto sum = sum_over(width, [&](std::int64_t i, std::size_t n) {
         const auto v = hn::Add(load(x + i, n), load(residual + i, n));
@@ -103,17 +122,6 @@ void norm_row(const float* x, const float* residual, const NormWeights& norm, fl
     };
     over(
         width, [&](std::int64_t i) { finish(i, hn::Lanes(kF)); }, finish);
-}
-
-void AddLayerNorm(const float* x, const float* residual, std::int64_t rows, const NormWeights& norm,
-                  const Scatter& scatter, float* out, bf16_bits* out_bf16) {
-    const auto width = std::ssize(norm.scale);
-    for (std::int64_t i = 0; i < rows; ++i) {
-        const auto at = static_cast<std::size_t>(i);
-        const auto to = width * (scatter.rows.empty() ? i : scatter.rows[at]);
-        norm_row(x + i * width, residual + to, norm, scatter.factor.empty() ? 1.0F : scatter.factor[at], out + to);
-        if (out_bf16) round_row(out + to, width, out_bf16 + to);
-    }
 }
 
 // R rows of a (row r at a + r lda, `inner` values) times V vectors of columns of b (row k at b + k ldb).
@@ -193,7 +201,7 @@ struct Head {
     }
 };
 
-void Attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, bool only_first,
+void Attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, Queries queries,
                float* work, float* out) {
     const auto width = heads * head_size, stride = 3 * width;
     const Head head(work, tokens, head_size, width);
@@ -201,16 +209,91 @@ void Attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::i
     for (std::int64_t h = 0; h < heads; ++h) {
         const float* q = qkv + h * head_size;
         head.take(q + width, q + 2 * width);
-        const auto wanted = only_first ? 1 : tokens;
-        std::int64_t t = 0;
-        for (; t + 6 <= wanted; t += 6) head.rows<6>(q + t * stride, scale, out + t * width + h * head_size, width);
-        for (; t < wanted; ++t) head.rows<1>(q + t * stride, scale, out + t * width + h * head_size, width);
+        float* to = out + h * head_size;
+        auto t = queries.first;
+        for (; t + 6 <= queries.last; t += 6, to += 6 * width) head.rows<6>(q + t * stride, scale, to, width);
+        for (; t < queries.last; ++t, to += width) head.rows<1>(q + t * stride, scale, to, width);
     }
 }
 
 std::size_t AttentionWork(std::int64_t tokens, std::int64_t head_size) {
     const auto t = round_up(tokens), d = round_up(head_size);
     return static_cast<std::size_t>(head_size * t + tokens * d + 6 * t + 6 * d);
+}
+
+RowScale QuantizeRow(const float* x, std::int64_t count, std::uint8_t* out) {
+    auto least = hn::Zero(kF), most = hn::Zero(kF);
+    const auto look = [&](std::int64_t i, std::size_t n) {
+        const auto v = load(x + i, n);
+        least = hn::Min(least, v);
+        most = hn::Max(most, v);
+    };
+    over(
+        count, [&](std::int64_t i) { look(i, hn::Lanes(kF)); }, look);
+    const float low = hn::GetLane(hn::MinOfLanes(kF, least)), high = hn::GetLane(hn::MaxOfLanes(kF, most));
+    const float scale = high > low ? (high - low) / 255.0F : 1.0F;
+    const float inverse = 1.0F / scale;
+    const auto zero = static_cast<std::int32_t>(std::lrint(-low * inverse));
+    const auto factor = hn::Set(kF, inverse);
+    const auto offset = hn::Set(kI, zero);
+    const auto convert = [&](std::int64_t i, std::size_t n) {
+        const auto q = hn::Add(hn::NearestInt(hn::Mul(load(x + i, n), factor)), offset);
+        const auto bytes = hn::DemoteTo(kByte, q);  // saturates
+        if (n == hn::Lanes(kF)) return hn::StoreU(bytes, kByte, out + i);
+        HWY_ALIGN std::uint8_t values[HWY_MAX_BYTES / sizeof(float)];
+        hn::StoreU(bytes, kByte, values);
+        std::copy_n(values, n, out + i);
+    };
+    over(
+        count, [&](std::int64_t i) { convert(i, hn::Lanes(kF)); }, convert);
+    return {scale, zero};
+}
+
+// x times a polynomial of least error for the normal distribution function, which is 0 or 1 beyond 4.
+HWY_INLINE Vec coarse_gelu(Vec x) {
+    const auto inside = hn::Min(hn::Max(x, hn::Set(kF, -4.0F)), hn::Set(kF, 4.0F));
+    const auto square = hn::Mul(inside, inside);
+    auto y = hn::Set(kF, -1.3012983956365488e-9F);
+    for (const float c :
+         {1.0419628982181298e-7F, -3.6571390704076496e-6F, 7.485512763300126e-5F, -1.0064909916397019e-3F,
+          9.505400590699226e-3F, -6.588784717521655e-2F, 3.9867339665636803e-1F})
+        y = hn::MulAdd(y, square, hn::Set(kF, c));
+    return hn::Mul(x, hn::MulAdd(y, inside, hn::Set(kF, 0.5F)));
+}
+
+template <bool kGelu>
+HWY_INLINE void dequantize_rows(const Operand& x, std::int64_t rows, const ColumnScales& c, void* sums) {
+    const auto columns = std::ssize(c.scale);
+    for (std::int64_t r = 0; r < rows; ++r) {
+        auto* from = static_cast<std::int32_t*>(sums) + r * columns;
+        auto* to = static_cast<float*>(sums) + r * columns;
+        const auto scale = hn::Set(kF, x.scale[r]), zero = hn::Set(kF, static_cast<float>(x.zero[r]));
+        const auto value = [&](hn::Vec<decltype(kI)> sum, hn::Vec<decltype(kI)> of_column, Vec of_scale, Vec bias) {
+            const auto shifted = hn::NegMulAdd(zero, hn::ConvertTo(kF, of_column), hn::ConvertTo(kF, sum));
+            const auto y = hn::MulAdd(shifted, hn::Mul(scale, of_scale), bias);
+            if constexpr (kGelu) return coarse_gelu(y);
+            return y;
+        };
+        std::int64_t i = 0;
+        for (; i + lanes() <= columns; i += lanes())
+            hn::StoreU(value(hn::LoadU(kI, from + i), hn::LoadU(kI, c.sum.data() + i),
+                             hn::LoadU(kF, c.scale.data() + i), hn::LoadU(kF, c.bias.data() + i)),
+                       kF, to + i);
+        for (; i < columns; ++i) {
+            const auto at = static_cast<std::size_t>(i);
+            const auto y =
+                value(hn::Set(kI, from[i]), hn::Set(kI, c.sum[at]), hn::Set(kF, c.scale[at]), hn::Set(kF, c.bias[at]));
+            to[i] = hn::GetLane(y);
+        }
+    }
+}
+
+void Dequantize(const Operand& x, std::int64_t rows, const ColumnScales& c, void* sums) {
+    dequantize_rows<false>(x, rows, c, sums);
+}
+
+void DequantizeGelu(const Operand& x, std::int64_t rows, const ColumnScales& c, void* sums) {
+    dequantize_rows<true>(x, rows, c, sums);
 }
 
 const char* Target() { return hwy::TargetName(HWY_TARGET); }
@@ -226,19 +309,21 @@ namespace moebert::engine {
 HWY_EXPORT(AddLayerNorm);
 HWY_EXPORT(Attention);
 HWY_EXPORT(AttentionWork);
+HWY_EXPORT(Dequantize);
+HWY_EXPORT(DequantizeGelu);
+HWY_EXPORT(QuantizeRow);
 HWY_EXPORT(RoundToBf16);
 HWY_EXPORT(Target);
 
 std::string vector_target() { return HWY_DYNAMIC_DISPATCH(Target)(); }
 
-void add_layer_norm(const float* x, const float* residual, std::int64_t rows, const NormWeights& norm,
-                    const Scatter& scatter, float* out, bf16_bits* out_bf16) {
-    HWY_DYNAMIC_DISPATCH(AddLayerNorm)(x, residual, rows, norm, scatter, out, out_bf16);
+void add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out) {
+    HWY_DYNAMIC_DISPATCH(AddLayerNorm)(x, residual, norm, factor, out);
 }
 
-void attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, bool only_first,
+void attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, Queries queries,
                float* work, float* out) {
-    HWY_DYNAMIC_DISPATCH(Attention)(qkv, tokens, heads, head_size, only_first, work, out);
+    HWY_DYNAMIC_DISPATCH(Attention)(qkv, tokens, heads, head_size, queries, work, out);
 }
 
 std::size_t attention_work(std::int64_t tokens, std::int64_t head_size) {
@@ -247,6 +332,27 @@ std::size_t attention_work(std::int64_t tokens, std::int64_t head_size) {
 
 void round_to_bf16(const float* x, std::int64_t count, bf16_bits* out) {
     HWY_DYNAMIC_DISPATCH(RoundToBf16)(x, count, out);
+}
+
+RowScale quantize_row(const float* x, std::int64_t count, std::uint8_t* out) {
+    return HWY_DYNAMIC_DISPATCH(QuantizeRow)(x, count, out);
+}
+
+void dequantize(const Operand& x, std::int64_t rows, const ColumnScales& columns, void* sums) {
+    HWY_DYNAMIC_DISPATCH(Dequantize)(x, rows, columns, sums);
+}
+
+void dequantize_gelu(const Operand& x, std::int64_t rows, const ColumnScales& columns, void* sums) {
+    HWY_DYNAMIC_DISPATCH(DequantizeGelu)(x, rows, columns, sums);
+}
+
+void limit_vectors(const std::string& name) {
+    // A set's bit is the lower the better the set.
+    const auto best = name == "avx512" ? HWY_AVX3_DL : name == "avx2" ? HWY_AVX2 : name == "sse4" ? HWY_SSE4 : 0;
+    if (best == 0 && name != "plain") fail_usage("instruction set '{}': expected avx512, avx2, sse4 or plain", name);
+    hwy::SetSupportedTargetsForTest(0);
+    const auto has = hwy::SupportedTargets();
+    hwy::SetSupportedTargetsForTest(best == 0 ? HWY_STATIC_TARGET : has & ~(best - 1));
 }
 
 }  // namespace moebert::engine

@@ -5,35 +5,55 @@
 #include <span>
 #include <string>
 
+#include "engine/operand.h"
+
 namespace moebert::engine {
 
 // The instruction set in use, as Highway names it: "AVX3_ZEN4".
 std::string vector_target();
-
-using bf16_bits = std::uint16_t;
-
-// Where the rows of a layer's output go and what is done to them: row i, multiplied by factor[i], becomes row rows[i].
-struct Scatter {
-    std::span<const std::int32_t> rows;  // empty: row i becomes row i
-    std::span<const float> factor;       // empty: 1
-};
 
 struct NormWeights {
     std::span<const float> scale, shift;  // (width)
     float epsilon = 1e-12F;
 };
 
-// out[to] = LayerNorm(x[i] + residual[to]) * factor, float32, and the same rounded to bfloat16 in out_bf16 unless that
-// is null. x: (rows, width); residual and out: as many rows as there are to scatter to, and they may be the same.
-void add_layer_norm(const float* x, const float* residual, std::int64_t rows, const NormWeights& norm,
-                    const Scatter& scatter, float* out, bf16_bits* out_bf16);
+// out = LayerNorm(x + residual) * factor, of one row of `width`; residual and out may be the same.
+void add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out);
+
+// Queries [first, last) of a sentence.
+struct Queries {
+    std::int64_t first, last;
+};
 
 // Softmax attention inside one sentence. qkv: (tokens, 3 H), queries, keys and values of all heads one after another;
-// out: (tokens, H), or of its first row alone when `only_first`. `work` holds attention_work(tokens, head_size) floats.
-void attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, bool only_first,
+// out: (last - first, H). `work` holds attention_work(tokens, head_size) floats.
+void attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, Queries queries,
                float* work, float* out);
 std::size_t attention_work(std::int64_t tokens, std::int64_t head_size);
 
 void round_to_bf16(const float* x, std::int64_t count, bf16_bits* out);
+
+// A row as bytes: q = round(x / scale) + zero, in 0..255, the range of x and zero spread over them.
+struct RowScale {
+    float scale;
+    std::int32_t zero;
+};
+RowScale quantize_row(const float* x, std::int64_t count, std::uint8_t* out);
+
+// Beside the bytes of an int8 layer's weights.
+struct ColumnScales {
+    std::span<const float> scale;       // (columns)
+    std::span<const std::int32_t> sum;  // (columns), of the column's bytes
+    std::span<const float> bias;        // (columns)
+};
+
+// In place, from the integer sums of a product, (rows, columns), to what they stand for, float32:
+// y = scale_r scale_c (sum - zero_r sum_c) + bias_c.
+void dequantize(const Operand& x, std::int64_t rows, const ColumnScales& columns, void* sums);
+// The same, and then gelu, within 5e-5 and 4e-5 of the value, far less than bytes can tell apart.
+void dequantize_gelu(const Operand& x, std::int64_t rows, const ColumnScales& columns, void* sums);
+
+// The fastest vectors used from now on: "avx512", "avx2", "sse4" or "plain". Others are a UsageError.
+void limit_vectors(const std::string& name);
 
 }  // namespace moebert::engine

@@ -2,12 +2,16 @@
 
 #include <omp.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <dnnl.hpp>
 #include <map>
 #include <mutex>
-#include <vector>
+#include <unordered_map>
 
 #include "core/error.h"
+#include "engine/kernels.h"
 
 namespace moebert::engine {
 namespace {
@@ -15,7 +19,7 @@ namespace {
 using dnnl::memory;
 
 // Rows are computed so many at a time: they and their results stay in the cache, and few primitives are made.
-constexpr std::int64_t kBlock = 128;
+constexpr std::int64_t kBlock = 128, kIntegerBlock = 64;
 
 const dnnl::engine& cpu() {
     static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -26,7 +30,10 @@ memory::data_type type_of(Precision p) {
     return p == Precision::fp32 ? memory::data_type::f32 : memory::data_type::bf16;
 }
 
-std::size_t size_of(Precision p) { return p == Precision::fp32 ? 4 : 2; }
+memory::data_type source_type(Precision p) { return p == Precision::int8 ? memory::data_type::u8 : type_of(p); }
+memory::data_type weight_type(Precision p) { return p == Precision::int8 ? memory::data_type::s8 : type_of(p); }
+
+std::size_t source_size(Precision p) { return p == Precision::fp32 ? 4 : p == Precision::bf16 ? 2 : 1; }
 
 memory::desc plain(std::int64_t rows, std::int64_t columns, memory::data_type type) {
     return {{rows, columns}, type, memory::format_tag::ab};
@@ -34,134 +41,379 @@ memory::desc plain(std::int64_t rows, std::int64_t columns, memory::data_type ty
 
 memory view(const memory::desc& desc, const void* data) { return {desc, cpu(), const_cast<void*>(data)}; }
 
-void append(dnnl::post_ops& ops, const std::string& name) {
+// A function of one value, as oneDNN has it.
+struct Elementwise {
+    dnnl::algorithm algorithm;
+    float alpha = 0.0F, beta = 0.0F;
+};
+
+// One after the other they are the activation.
+std::vector<Elementwise> parse_activation(const std::string& name) {
     using dnnl::algorithm;
-    const auto add = [&](algorithm a, float alpha = 0.0F, float beta = 0.0F) {
-        ops.append_eltwise(1.0F, a, alpha, beta);
-    };
-    if (name == "gelu" || name == "gelu_python") return add(algorithm::eltwise_gelu_erf);
+    if (name == "linear") return {};
+    if (name == "gelu" || name == "gelu_python") return {{algorithm::eltwise_gelu_erf}};
     if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast")
-        return add(algorithm::eltwise_gelu_tanh);
-    if (name == "gelu_10") {
-        add(algorithm::eltwise_gelu_erf);
-        return add(algorithm::eltwise_clip, -10.0F, 10.0F);
-    }
-    if (name == "quick_gelu") return add(algorithm::eltwise_swish, 1.702F);
-    if (name == "relu") return add(algorithm::eltwise_relu);
-    if (name == "relu6") return add(algorithm::eltwise_clip, 0.0F, 6.0F);
-    if (name == "silu" || name == "swish") return add(algorithm::eltwise_swish, 1.0F);
-    if (name == "mish") return add(algorithm::eltwise_mish);
-    if (name == "tanh") return add(algorithm::eltwise_tanh);
-    if (name == "sigmoid") return add(algorithm::eltwise_logistic);
-    if (name == "leaky_relu") return add(algorithm::eltwise_relu, 0.01F);
-    if (name != "linear") fail("hidden_act: '{}' is no known activation function", name);
+        return {{algorithm::eltwise_gelu_tanh}};
+    if (name == "gelu_10") return {{algorithm::eltwise_gelu_erf}, {algorithm::eltwise_clip, -10.0F, 10.0F}};
+    if (name == "quick_gelu") return {{algorithm::eltwise_swish, 1.702F}};
+    if (name == "relu") return {{algorithm::eltwise_relu}};
+    if (name == "relu6") return {{algorithm::eltwise_clip, 0.0F, 6.0F}};
+    if (name == "silu" || name == "swish") return {{algorithm::eltwise_swish, 1.0F}};
+    if (name == "mish") return {{algorithm::eltwise_mish}};
+    if (name == "tanh") return {{algorithm::eltwise_tanh}};
+    if (name == "sigmoid") return {{algorithm::eltwise_logistic}};
+    if (name == "leaky_relu") return {{algorithm::eltwise_relu, 0.01F}};
+    fail("hidden_act: '{}' is no known activation function", name);
 }
 
-dnnl::primitive_attr attributes(const std::string& activation) {
+dnnl::primitive_attr attributes(const std::vector<Elementwise>& after = {}) {
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);  // one a thread, so that primitives can be shared
     dnnl::post_ops ops;
-    append(ops, activation);
+    for (const auto& f : after) ops.append_eltwise(1.0F, f.algorithm, f.alpha, f.beta);
     attr.set_post_ops(ops);
     return attr;
 }
 
-void* scratchpad(std::size_t bytes) {
-    thread_local std::vector<std::byte> buffer;
+// A buffer of this thread's, aligned; two at most are in use at once.
+void* scratchpad(std::size_t bytes, int which) {
+    thread_local std::vector<std::byte> buffers[2];
+    auto& buffer = buffers[which];
     if (buffer.size() < bytes + 64) buffer.resize(bytes + 64);
     void* start = buffer.data();
     std::size_t space = buffer.size();
     return std::align(64, bytes, start, space);
 }
 
-}  // namespace
-
-struct Linear::Packed {
-    Packed(std::int64_t k, std::int64_t n, Precision from, Precision to, const std::string& activation)
-        : inner(k), columns(n), in(from), out(to), attr(attributes(activation)) {}
-
-    std::int64_t inner, columns;
-    Precision in, out;
-    dnnl::primitive_attr attr;
-    memory weight, bias;
-
-    dnnl::matmul::primitive_desc describe(std::int64_t rows, const memory::desc& packed) const {
-        return {dnnl::matmul::desc(plain(rows, inner, type_of(in)), packed, plain(1, columns, memory::data_type::f32),
-                                   plain(rows, columns, type_of(out))),
-                attr, cpu()};
-    }
-
-    // A primitive for so many rows: made when they first come, kept and shared.
-    const dnnl::matmul& primitive(std::int64_t rows) const {
-        const std::lock_guard lock(mutex);
-        auto& slot = made[rows];
-        if (!slot) slot = dnnl::matmul(describe(rows, weight.get_desc()));
-        return slot;
-    }
-
-    void run(const std::byte* x, std::int64_t rows, std::byte* y) const {
-        const auto& matmul = primitive(rows);
-        const auto wanted = matmul.get_primitive_desc();
-        const dnnl::matmul::primitive_desc desc(const_cast<dnnl_primitive_desc_t>(wanted));
-        const auto pad = desc.scratchpad_desc();
-        dnnl::stream stream(cpu());
-        matmul.execute(stream, {{DNNL_ARG_SRC, view(plain(rows, inner, type_of(in)), x)},
-                                {DNNL_ARG_WEIGHTS, weight},
-                                {DNNL_ARG_BIAS, bias},
-                                {DNNL_ARG_DST, view(plain(rows, columns, type_of(out)), y)},
-                                {DNNL_ARG_SCRATCHPAD, view(pad, scratchpad(pad.get_size()))}});
-        stream.wait();
-    }
-
-    mutable std::mutex mutex;
-    mutable std::map<std::int64_t, dnnl::matmul> made;
-};
-
-std::string to_string(Precision precision) { return precision == Precision::fp32 ? "fp32" : "bf16"; }
-
-bool is_supported(Precision precision) {
-    if (precision == Precision::fp32) return true;
-    static const bool has = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16 &&
-                            dnnl::get_effective_cpu_isa() != dnnl::cpu_isa::avx2_vnni;
-    return has;
+// The bias is the product's own except where its sums are integers.
+dnnl::matmul::primitive_desc describe(std::int64_t rows, std::int64_t inner, std::int64_t columns, Precision precision,
+                                      memory::data_type to, const memory::desc& weight,
+                                      const dnnl::primitive_attr& attr) {
+    const auto from = plain(rows, inner, source_type(precision)), out = plain(rows, columns, to);
+    if (precision == Precision::int8) return {dnnl::matmul::desc(from, weight, out), attr, cpu()};
+    return {dnnl::matmul::desc(from, weight, plain(1, columns, memory::data_type::f32), out), attr, cpu()};
 }
 
-void use_one_thread() { omp_set_num_threads(1); }
+// oneDNN chooses the layout for a full block; other numbers of rows then keep to it.
+memory::desc layout(std::int64_t inner, std::int64_t columns, Precision precision) {
+    const auto sums = precision == Precision::int8 ? memory::data_type::s32 : memory::data_type::f32;
+    const memory::desc any({inner, columns}, weight_type(precision), memory::format_tag::any);
+    return describe(kBlock, inner, columns, precision, sums, any, attributes()).weights_desc();
+}
 
-Linear::Linear(std::span<const float> weight, std::span<const float> bias, Precision in, Precision out,
-               const std::string& activation) try {
-    const auto columns = std::ssize(bias), inner = std::ssize(weight) / std::max<std::int64_t>(1, columns);
-    if (columns * inner != std::ssize(weight)) fail("a weight of {} values for {} columns", weight.size(), columns);
-    auto packed = std::make_shared<Packed>(inner, columns, in, out, activation);
-    // oneDNN chooses the layout; other numbers of rows then keep to it.
-    const auto any = memory::desc({inner, columns}, type_of(in), memory::format_tag::any);
-    const auto layout = packed->describe(kBlock, any).weights_desc();
-    packed->weight = memory(layout, cpu());
-    packed->bias = memory(plain(1, columns, memory::data_type::f32), cpu());
-    std::copy(bias.begin(), bias.end(), static_cast<float*>(packed->bias.get_data_handle()));
-    const memory::desc given({inner, columns}, memory::data_type::f32, memory::format_tag::ba);
-    auto from = view(given, weight.data());
+memory::desc as_in_checkpoints(std::int64_t inner, std::int64_t columns, memory::data_type type) {
+    return {{inner, columns}, type, memory::format_tag::ba};
+}
+
+void reorder(memory from, memory to) {
     dnnl::stream stream(cpu());
-    dnnl::reorder(from, packed->weight).execute(stream, from, packed->weight);
+    dnnl::reorder(from, to).execute(stream, from, to);
     stream.wait();
-    packed_ = std::move(packed);
+}
+
+// What pack() makes.
+struct OwnWeights {
+    memory packed;
+    std::vector<float> bias, scale;
+    std::vector<std::int32_t> sum;
+};
+
+// The bytes of a weight with a scale a column: the column's largest value becomes 127.
+std::vector<std::int8_t> quantize(std::span<const float> weight, std::int64_t inner, OwnWeights& own) {
+    std::vector<std::int8_t> bytes(weight.size());
+    for (std::size_t begin = 0; begin < weight.size(); begin += static_cast<std::size_t>(inner)) {
+        const auto column = weight.subspan(begin, static_cast<std::size_t>(inner));
+        float most = 0.0F;
+        for (const float value : column) most = std::max(most, std::abs(value));
+        const float scale = most > 0.0F ? most / 127.0F : 1.0F;
+        std::int32_t sum = 0;
+        for (std::size_t i = 0; i < column.size(); ++i)
+            sum += bytes[begin + i] = static_cast<std::int8_t>(std::lrint(column[i] / scale));
+        own.scale.push_back(scale);
+        own.sum.push_back(sum);
+    }
+    return bytes;
+}
+
+using Isa = dnnl::cpu_isa;
+
+const char* name_of(Isa isa) {
+    switch (isa) {
+        case Isa::sse41:
+            return "SSE4.1";
+        case Isa::avx:
+            return "AVX";
+        case Isa::avx2:
+            return "AVX2";
+        case Isa::avx2_vnni:
+            return "AVX2_VNNI";
+        case Isa::avx512_core:
+            return "AVX512_CORE";
+        case Isa::avx512_core_vnni:
+            return "AVX512_CORE_VNNI";
+        case Isa::avx512_core_bf16:
+            return "AVX512_CORE_BF16";
+        case Isa::avx512_core_amx:
+            return "AVX512_CORE_AMX";
+        default:
+            return "other";
+    }
+}
+
+}  // namespace
+
+OneThread::OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+OneThread::~OneThread() { omp_set_num_threads(before_); }
+
+void limit_products(const std::string& name) {
+    const auto isa = name == "avx512" ? Isa::avx512_core : name == "avx2" ? Isa::avx2 : Isa::sse41;
+    if (dnnl::set_max_cpu_isa(isa) != dnnl::status::success)
+        fail("instruction set {}: too late, or oneDNN was built without the choice", name);
+}
+
+std::string product_target() {
+    const auto* version = dnnl::version();
+    return fmt::format("oneDNN {}.{}.{} {}", version->major, version->minor, version->patch,
+                       name_of(dnnl::get_effective_cpu_isa()));
+}
+
+bool is_supported(Precision precision) {
+    const auto isa = dnnl::get_effective_cpu_isa();
+    switch (precision) {
+        case Precision::bf16:
+            return isa == Isa::avx512_core_bf16 || isa == Isa::avx512_core_amx;
+        // Older ones add pairs of byte products in 16 bits, which overflow.
+        case Precision::int8:
+            return isa == Isa::avx512_core_vnni || isa == Isa::avx512_core_bf16 || isa == Isa::avx512_core_amx;
+        default:
+            return true;
+    }
+}
+
+std::size_t packed_size(std::int64_t inner, std::int64_t columns, Precision precision) try {
+    return layout(inner, columns, precision).get_size();
 } catch (const dnnl::error& error) {
     fail("linear layer: {}", error.what());
 }
 
-void Linear::run(const void* x, std::int64_t rows, void* y) const try {
-    const auto* from = static_cast<const std::byte*>(x);
-    auto* to = static_cast<std::byte*>(y);
-    for (std::int64_t first = 0; first < rows; first += kBlock) {
-        const auto count = std::min(kBlock, rows - first);
-        packed_->run(from + static_cast<std::size_t>(first * packed_->inner) * size_of(packed_->in), count,
-                     to + static_cast<std::size_t>(first * packed_->columns) * size_of(packed_->out));
+LinearWeights pack(std::span<const float> weight, std::span<const float> bias, Precision precision) try {
+    const auto columns = std::ssize(bias), inner = std::ssize(weight) / std::max<std::int64_t>(1, columns);
+    if (columns * inner != std::ssize(weight)) fail("a weight of {} values for {} columns", weight.size(), columns);
+    if (precision == Precision::int8 && inner > 65536) fail("int8: products of {} values may overflow", inner);
+    auto own = std::make_shared<OwnWeights>();
+    own->packed = memory(layout(inner, columns, precision), cpu());
+    own->bias.assign(bias.begin(), bias.end());
+    if (precision == Precision::int8) {
+        const auto bytes = quantize(weight, inner, *own);
+        reorder(view(as_in_checkpoints(inner, columns, memory::data_type::s8), bytes.data()), own->packed);
+    } else {
+        reorder(view(as_in_checkpoints(inner, columns, memory::data_type::f32), weight.data()), own->packed);
     }
+    const std::span packed(static_cast<const std::byte*>(own->packed.get_data_handle()),
+                           own->packed.get_desc().get_size());
+    return {inner, columns, precision, packed, own->bias, own->scale, own->sum, own};
+} catch (const dnnl::error& error) {
+    fail("linear layer: {}", error.what());
+}
+
+std::vector<float> unpack(const LinearWeights& w) try {
+    std::vector<float> weight(static_cast<std::size_t>(w.inner * w.columns));
+    const auto packed = view(layout(w.inner, w.columns, w.precision), w.packed.data());
+    if (w.precision != Precision::int8) {
+        reorder(packed, view(as_in_checkpoints(w.inner, w.columns, memory::data_type::f32), weight.data()));
+        return weight;
+    }
+    std::vector<std::int8_t> bytes(weight.size());
+    reorder(packed, view(as_in_checkpoints(w.inner, w.columns, memory::data_type::s8), bytes.data()));
+    for (std::size_t i = 0; i < weight.size(); ++i)
+        weight[i] = static_cast<float>(bytes[i]) * w.scale[i / static_cast<std::size_t>(w.inner)];
+    return weight;
+} catch (const dnnl::error& error) {
+    fail("linear layer: {}", error.what());
+}
+
+namespace {
+
+Precision precision_of(Result result, Precision weights) {
+    return result == Result::operand ? weights : result == Result::bf16 ? Precision::bf16 : Precision::fp32;
+}
+
+float* scratch_floats(std::int64_t count) {
+    return static_cast<float*>(scratchpad(static_cast<std::size_t>(count) * sizeof(float), 1));
+}
+
+}  // namespace
+
+struct Linear::Product {
+    Product(LinearWeights given, const std::string& name, Result result)
+        : weights(std::move(given)),
+          is_integer(weights.precision == Precision::int8),
+          activation(parse_activation(name)),
+          attr(is_integer ? attributes() : attributes(activation)),
+          is_gelu(name == "gelu" || name == "gelu_python"),
+          to(is_integer ? memory::data_type::s32 : type_of(precision_of(result, weights.precision))),
+          packed(view(layout(weights.inner, weights.columns, weights.precision), weights.packed.data())),
+          bias(view(plain(1, weights.columns, memory::data_type::f32), weights.bias.data())) {
+        if (weights.packed.size() != packed.get_desc().get_size())
+            fail("linear layer of {} by {}: {} bytes of packed weights where {} belong", weights.columns, weights.inner,
+                 weights.packed.size(), packed.get_desc().get_size());
+    }
+
+    struct Primitives {
+        dnnl::matmul product;
+        memory::desc scratchpad;
+        std::vector<dnnl::eltwise_forward> activation;  // of int8, whose product leaves its sums as they are
+    };
+
+    // For so many rows: made when they first come, kept and shared.
+    const Primitives& primitives(std::int64_t rows) const {
+        const std::lock_guard lock(mutex);
+        auto& slot = made[rows];
+        if (slot.product) return slot;
+        const auto desc =
+            describe(rows, weights.inner, weights.columns, weights.precision, to, packed.get_desc(), attr);
+        slot = {dnnl::matmul(desc), desc.scratchpad_desc(), {}};
+        for (std::size_t i = 0; is_integer && !is_gelu && i < activation.size(); ++i) {
+            const dnnl::eltwise_forward::desc f(dnnl::prop_kind::forward_inference, activation[i].algorithm,
+                                                plain(rows, weights.columns, memory::data_type::f32),
+                                                activation[i].alpha, activation[i].beta);
+            slot.activation.emplace_back(dnnl::eltwise_forward::primitive_desc(f, cpu()));
+        }
+        return slot;
+    }
+
+    void multiply(const Primitives& made_for, const Operand& x, std::int64_t rows, void* y) const {
+        dnnl::stream stream(cpu());
+        const auto from = view(plain(rows, weights.inner, source_type(weights.precision)), x.values);
+        const auto out = view(plain(rows, weights.columns, to), y);
+        const auto pad = view(made_for.scratchpad, scratchpad(made_for.scratchpad.get_size(), 0));
+        std::unordered_map<int, memory> arguments = {
+            {DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_DST, out}, {DNNL_ARG_SCRATCHPAD, pad}};
+        if (!is_integer) arguments.emplace(DNNL_ARG_BIAS, bias);
+        made_for.product.execute(stream, arguments);
+        stream.wait();
+    }
+
+    // One block of rows of integer sums. What they stand for takes their place, and row(r, values) is called for each.
+    template <class Row>
+    void run_integers(const Operand& x, std::int64_t rows, float* sums, Row row) const {
+        const auto& made_for = primitives(rows);
+        multiply(made_for, x, rows, sums);
+        const ColumnScales columns{weights.scale, weights.sum, weights.bias};
+        const auto finish = [&](std::int64_t r) {
+            float* values = sums + r * weights.columns;
+            const Operand one{nullptr, x.scale + r, x.zero + r};
+            is_gelu ? dequantize_gelu(one, 1, columns, values) : dequantize(one, 1, columns, values);
+            if (made_for.activation.empty()) row(r, values);
+        };
+        for (std::int64_t r = 0; r < rows; ++r) finish(r);
+        if (made_for.activation.empty()) return;
+        const auto values = view(plain(rows, weights.columns, memory::data_type::f32), sums);
+        for (const auto& f : made_for.activation) {
+            dnnl::stream stream(cpu());
+            f.execute(stream, {{DNNL_ARG_SRC, values}, {DNNL_ARG_DST, values}});
+            stream.wait();
+        }
+        for (std::int64_t r = 0; r < rows; ++r) row(r, sums + r * weights.columns);
+    }
+
+    // The same of results that are no integers.
+    void run(const Operand& x, std::int64_t rows, void* y) const { multiply(primitives(rows), x, rows, y); }
+
+    // Rows at a time: sums that are gone over again should still be in the cache then.
+    std::int64_t block() const { return is_integer ? kIntegerBlock : kBlock; }
+
+    LinearWeights weights;
+    bool is_integer;
+    std::vector<Elementwise> activation;
+    dnnl::primitive_attr attr;
+    bool is_gelu;
+    memory::data_type to;
+    memory packed, bias;
+    mutable std::mutex mutex;
+    mutable std::map<std::int64_t, Primitives> made;
+};
+
+namespace {
+
+Operand after(const Operand& x, std::int64_t rows, std::int64_t inner, Precision precision) {
+    const auto* values = static_cast<const std::byte*>(x.values);
+    Operand out = x;
+    out.values = values + static_cast<std::size_t>(rows * inner) * source_size(precision);
+    if (precision == Precision::int8) {
+        out.scale += rows;
+        out.zero += rows;
+    }
+    return out;
+}
+
+}  // namespace
+
+template <class Block>
+void Linear::in_blocks(const Operand& x, std::int64_t rows, Block block) const try {
+    const auto size = product_->block();
+    for (std::int64_t first = 0; first < rows; first += size)
+        block(after(x, first, product_->weights.inner, product_->weights.precision), first,
+              std::min(size, rows - first));
 } catch (const dnnl::error& error) {
     fail("linear layer of {} rows: {}", rows, error.what());
 }
 
-std::int64_t Linear::inner() const { return packed_->inner; }
-std::int64_t Linear::columns() const { return packed_->columns; }
+Linear::Linear(LinearWeights weights, const std::string& activation, Result result) try
+    : product_(std::make_shared<Product>(std::move(weights), activation, result)) {
+} catch (const dnnl::error& error) {
+    fail("linear layer: {}", error.what());
+}
+
+void Linear::run(const Operand& x, std::int64_t rows, float* y) const {
+    const auto columns = product_->weights.columns;
+    in_blocks(x, rows, [&](const Operand& block, std::int64_t first, std::int64_t count) {
+        float* to = y + first * columns;
+        if (!product_->is_integer) return product_->run(block, count, to);
+        product_->run_integers(block, count, to, [](std::int64_t, const float*) {});
+    });
+}
+
+void Linear::run(const Operand& x, std::int64_t rows, bf16_bits* y) const {
+    const auto columns = product_->weights.columns;
+    in_blocks(x, rows, [&](const Operand& block, std::int64_t first, std::int64_t count) {
+        bf16_bits* to = y + first * columns;
+        if (!product_->is_integer) return product_->run(block, count, to);
+        product_->run_integers(block, count, scratch_floats(count * columns), [&](std::int64_t r, const float* values) {
+            round_to_bf16(values, columns, to + r * columns);
+        });
+    });
+}
+
+void Linear::run(const Operand& x, std::int64_t rows, OperandRows& y) const {
+    const auto columns = product_->weights.columns;
+    in_blocks(x, rows, [&](const Operand& block, std::int64_t first, std::int64_t count) {
+        if (!product_->is_integer) return product_->run(block, count, y.data(first));
+        product_->run_integers(block, count, scratch_floats(count * columns),
+                               [&](std::int64_t r, const float* values) { y.set(first + r, values); });
+    });
+}
+
+const LinearWeights& Linear::weights() const { return product_->weights; }
+
+double Linear::ceiling() const {
+    using Clock = std::chrono::steady_clock;
+    const Product alone(weights(), "linear", Result::fp32);
+    const auto& w = alone.weights;
+    const std::vector<std::byte> zeros(static_cast<std::size_t>(kBlock * w.inner) * 4);
+    std::vector<float> out(static_cast<std::size_t>(kBlock * w.columns));
+    const OneThread one;
+    const auto& primitives = alone.primitives(kBlock);
+    double best = 0.0;
+    for (int repetition = 0; repetition < 5; ++repetition) {
+        const auto start = Clock::now();
+        std::int64_t runs = 0;
+        std::chrono::duration<double> passed{0.0};
+        for (; passed.count() < 0.02; ++runs, passed = Clock::now() - start)
+            alone.multiply(primitives, {zeros.data(), nullptr, nullptr}, kBlock, out.data());
+        best = std::max(best, 2e-9 * static_cast<double>(runs * kBlock * w.inner * w.columns) / passed.count());
+    }
+    return best;
+}
 
 }  // namespace moebert::engine

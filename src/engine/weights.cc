@@ -2,111 +2,145 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "core/error.h"
+#include "engine/attention_bf16.h"
 
 namespace moebert::engine {
 namespace {
 
-class Packer {
+class Assembler {
 public:
-    Packer(const Checkpoint& checkpoint, Precision precision)
-        : checkpoint_(checkpoint), config_(checkpoint.config), precision_(precision) {}
+    Assembler(const ModelConfig& config, Precision precision, WeightSource& source)
+        : c_(config),
+          precision_(precision),
+          source_(source),
+          h_(config.hidden_size),
+          rounds_attention_(precision != Precision::fp32 && has_bf16_attention(config.head_size())) {}
 
-    Weights pack() {
-        Weights weights{config_,
-                        precision_,
-                        values("bert.embeddings.word_embeddings.weight"),
-                        values("bert.embeddings.position_embeddings.weight"),
-                        values("bert.embeddings.token_type_embeddings.weight"),
-                        norm("bert.embeddings.LayerNorm"),
-                        {},
-                        {},
-                        {}};
-        for (std::int64_t k = 0; k < config_.num_hidden_layers; ++k) weights.layers.push_back(layer(k));
-        const bool spans = config_.problem_type == ProblemType::question_answering;
-        if (!spans) weights.pooler = linear("bert.pooler.dense", Precision::fp32, Precision::fp32, "tanh");
-        weights.head = linear(spans ? "qa_outputs" : "classifier", Precision::fp32, Precision::fp32);
+    Weights assemble() {
+        Weights weights;
+        weights.config = c_;
+        weights.precision = precision_;
+        weights.rounds_attention = rounds_attention_;
+        weights.words = source_.floats("bert.embeddings.word_embeddings.weight", c_.vocab_size * h_);
+        weights.positions =
+            source_.floats("bert.embeddings.position_embeddings.weight", c_.max_position_embeddings * h_);
+        weights.types = source_.floats("bert.embeddings.token_type_embeddings.weight", c_.type_vocab_size * h_);
+        weights.embedding_norm = norm("bert.embeddings.LayerNorm");
+        for (std::int64_t k = 0; k < c_.num_hidden_layers; ++k) add_layer(weights.layers, k);
+        const bool spans = c_.problem_type == ProblemType::question_answering;
+        if (!spans) weights.pooler = linear({"bert.pooler.dense"}, h_, h_, Precision::fp32, "tanh");
+        weights.head = linear({spans ? "qa_outputs" : "classifier"}, h_, c_.num_labels(), Precision::fp32);
         return weights;
     }
 
 private:
-    // A copy: tensors in a mapped file need not be aligned.
-    template <class T = float>
-    std::vector<T> values(const std::string& name) const {
-        const auto found = checkpoint_.tensors.find(name);
-        if (found == checkpoint_.tensors.end())
-            fail("{}: {} is missing: the model has no trained head; fine-tune it first (`moebert finetune`)",
-                 checkpoint_.directory.string(), name);
-        const auto& bytes = found->second.bytes;
-        std::vector<T> out(bytes.size() / sizeof(T));
-        std::memcpy(out.data(), bytes.data(), out.size() * sizeof(T));
-        return out;
+    LayerNorm norm(const std::string& name) {
+        return {source_.floats(name + ".weight", h_), source_.floats(name + ".bias", h_),
+                static_cast<float>(c_.layer_norm_eps)};
     }
 
-    LayerNorm norm(const std::string& name) const {
-        return {values(name + ".weight"), values(name + ".bias"), static_cast<float>(config_.layer_norm_eps)};
+    Linear linear(const std::vector<std::string>& names, std::int64_t inner, std::int64_t columns, Precision precision,
+                  const std::string& activation = "linear", Result result = Result::fp32) {
+        return Linear(source_.linear(names, inner, columns, precision), activation, result);
     }
 
-    Linear linear(const std::string& name, Precision in, Precision out,
-                  const std::string& activation = "linear") const {
-        return {values(name + ".weight"), values(name + ".bias"), in, out, activation};
+    FeedForward feed_forward(const std::string& up, const std::string& down, const std::string& norm_name,
+                             std::int64_t width) {
+        return {linear({up}, h_, width, precision_, c_.hidden_act, Result::operand),
+                linear({down}, width, h_, precision_), norm(norm_name)};
     }
 
-    // Query, key and value as one product.
-    Linear query_key_value(const std::string& layer) const {
-        std::vector<float> weight, bias;
-        for (const char* part : {"query", "key", "value"}) {
-            const auto name = layer + "attention.self." + part;
-            const auto w = values(name + ".weight"), b = values(name + ".bias");
-            weight.insert(weight.end(), w.begin(), w.end());
-            bias.insert(bias.end(), b.begin(), b.end());
-        }
-        return {weight, bias, precision_, Precision::fp32};
-    }
-
-    FeedForward feed_forward(const std::string& up, const std::string& down, const std::string& norm_name) const {
-        return {linear(up, precision_, precision_, config_.hidden_act), linear(down, precision_, Precision::fp32),
-                norm(norm_name)};
-    }
-
-    Layer layer(std::int64_t k) const {
+    void add_layer(std::vector<Layer>& layers, std::int64_t k) {
         const auto name = fmt::format("bert.encoder.layer.{}.", k);
-        Layer out;
-        out.qkv = query_key_value(name);
-        out.attention_output = linear(name + "attention.output.dense", precision_, Precision::fp32);
-        out.attention_norm = norm(name + "attention.output.LayerNorm");
-        if (config_.moe)
-            add_mixture(name + "experts.", out);
+        const auto self = name + "attention.self.";
+        Layer layer;
+        layer.qkv = linear({self + "query", self + "key", self + "value"}, h_, 3 * h_, precision_, "linear",
+                           rounds_attention_ ? Result::bf16 : Result::fp32);
+        layer.attention_output = linear({name + "attention.output.dense"}, h_, h_, precision_);
+        layer.attention_norm = norm(name + "attention.output.LayerNorm");
+        if (c_.moe)
+            add_mixture(name + "experts.", layer, layers.empty() ? nullptr : &layers.back());
         else
-            out.experts.push_back(
-                feed_forward(name + "intermediate.dense", name + "output.dense", name + "output.LayerNorm"));
-        return out;
+            layer.experts.push_back(feed_forward(name + "intermediate.dense", name + "output.dense",
+                                                 name + "output.LayerNorm", c_.intermediate_size));
+        layers.push_back(std::move(layer));
     }
 
-    void add_mixture(const std::string& name, Layer& out) const {
-        for (std::int64_t e = 0; e < config_.moe->num_experts; ++e) {
+    void add_mixture(const std::string& name, Layer& layer, const Layer* before) {
+        for (std::int64_t e = 0; e < c_.moe->num_experts; ++e) {
             const auto expert = fmt::format("{}experts.{}.", name, e);
-            out.experts.push_back(feed_forward(expert + "fc1", expert + "fc2", expert + "LayerNorm"));
+            layer.experts.push_back(
+                feed_forward(expert + "fc1", expert + "fc2", expert + "LayerNorm", c_.moe->expert_size));
         }
-        if (is_gated(config_.moe->route_method)) {
-            const std::vector<float> no_bias(static_cast<std::size_t>(config_.moe->num_experts), 0.0F);
-            out.gate = {values(name + "gate.weight"), no_bias, Precision::fp32, Precision::fp32};
-        } else {
-            const auto table = values<std::int64_t>(name + "hash_list");
-            out.hash_table.assign(table.begin(), table.end());
+        if (is_gated(c_.moe->route_method)) {
+            layer.gate = linear({name + "gate"}, h_, c_.moe->num_experts, Precision::fp32);
+            return;
         }
+        layer.hash_table = source_.table(name + "hash_list", c_.vocab_size);
+        for (const auto expert : layer.hash_table.span)
+            if (expert < 0 || expert >= c_.moe->num_experts)
+                fail("{}hash_list: expert {} of {}", name, expert, c_.moe->num_experts);
+        layer.shares_table = before && std::ranges::equal(before->hash_table.span, layer.hash_table.span);
     }
 
-    const Checkpoint& checkpoint_;
-    const ModelConfig& config_;
+    const ModelConfig& c_;
     Precision precision_;
+    WeightSource& source_;
+    std::int64_t h_;
+    bool rounds_attention_;
 };
+
+// A copy: tensors in a mapped file need not be aligned.
+template <class T>
+std::vector<T> copy(const Tensor& tensor) {
+    std::vector<T> out(tensor.bytes.size() / sizeof(T));
+    std::memcpy(out.data(), tensor.bytes.data(), out.size() * sizeof(T));
+    return out;
+}
 
 }  // namespace
 
-Weights pack_weights(const Checkpoint& checkpoint, Precision precision) { return Packer(checkpoint, precision).pack(); }
+Weights assemble(const ModelConfig& config, Precision precision, WeightSource& source) {
+    return Assembler(config, precision, source).assemble();
+}
+
+Weights pack_weights(const Checkpoint& checkpoint, Precision precision) {
+    CheckpointSource source(checkpoint);
+    return assemble(checkpoint.config, precision, source);
+}
+
+const Tensor& CheckpointSource::tensor(const std::string& name) const {
+    const auto found = checkpoint_.tensors.find(name);
+    if (found == checkpoint_.tensors.end())
+        fail("{}: {} is missing: the model has no trained head; fine-tune it first (`moebert finetune`)",
+             checkpoint_.directory.string(), name);
+    return found->second;
+}
+
+LinearWeights CheckpointSource::linear(const std::vector<std::string>& names, std::int64_t, std::int64_t columns,
+                                       Precision precision) {
+    std::vector<float> weight, bias;
+    for (const auto& name : names) {
+        const auto w = copy<float>(tensor(name + ".weight"));
+        weight.insert(weight.end(), w.begin(), w.end());
+        if (!checkpoint_.tensors.contains(name + ".bias") && name.ends_with(".gate")) continue;
+        const auto b = copy<float>(tensor(name + ".bias"));
+        bias.insert(bias.end(), b.begin(), b.end());
+    }
+    bias.resize(static_cast<std::size_t>(columns));
+    return pack(weight, bias, precision);
+}
+
+Values<float> CheckpointSource::floats(const std::string& name, std::int64_t) {
+    return Values<float>::of(copy<float>(tensor(name)));
+}
+
+Values<std::int32_t> CheckpointSource::table(const std::string& name, std::int64_t) {
+    const auto table = copy<std::int64_t>(tensor(name));
+    return Values<std::int32_t>::of({table.begin(), table.end()});
+}
 
 }  // namespace moebert::engine

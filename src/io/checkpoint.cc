@@ -197,9 +197,14 @@ Checkpoint load_finetuned(const std::filesystem::path& directory) {
 
 void save_checkpoint(const fs::path& directory, const ModelConfig& config, const TensorMap& tensors) {
     check_complete(config, tensors);
-    const std::string text = config_text(config);
     make_directory(directory);
     write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
+    save_config(directory, config);
+}
+
+void save_config(const fs::path& directory, const ModelConfig& config) {
+    const std::string text = config_text(config);
+    make_directory(directory);
     write_file_atomically(directory / "config.json", text);
 }
 

@@ -46,6 +46,9 @@ Checkpoint load_finetuned(const std::filesystem::path& directory);
 // tensors are not those of tensor_table(config).
 void save_checkpoint(const std::filesystem::path& directory, const ModelConfig& config, const TensorMap& tensors);
 
+// config.json alone.
+void save_config(const std::filesystem::path& directory, const ModelConfig& config);
+
 // vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, those that are there.
 void copy_tokenizer_files(const std::filesystem::path& from, const std::filesystem::path& to);
 

@@ -173,7 +173,8 @@ std::string make_header(const std::vector<TensorMap::const_pointer>& order, cons
         position = end;
     }
     std::string text = dump(header);
-    text.resize((text.size() + 7) / 8 * 8, ' ');
+    // The tensors begin on a 64-byte boundary, of which the header's length takes the first 8.
+    text.resize((text.size() + 8 + 63) / 64 * 64 - 8, ' ');
     return text;
 }
 

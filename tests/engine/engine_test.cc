@@ -1,36 +1,16 @@
 #include "engine/engine.h"
 
+#include <atomic>
 #include <cstring>
+#include <thread>
 
 #include "core/error.h"
-#include "core/random.h"
 #include "engine/forward.h"
-#include "io/safetensors.h"
+#include "engine/support.h"
 #include "io/support.h"
 
 namespace moebert::engine {
 namespace {
-
-// A model of a fixture folder, with the authors' numbers: L 3, H 32, 4 heads, I 64, V 97.
-struct Case {
-    const char* fixture;
-    int method;  // of RouteMethod; -1: dense
-
-    std::string model() const {
-        return method < 0 ? "dense" : fmt::format("moe_{}", moebert::to_string(static_cast<RouteMethod>(method)));
-    }
-    friend void PrintTo(const Case& c, std::ostream* out) { *out << c.fixture << " " << c.model(); }
-};
-
-Checkpoint load(const Case& c) {
-    auto checkpoint = load_checkpoint(test::fixtures / c.fixture / "dense", [&](ModelConfig& config) {
-        if (c.fixture == std::string("reg")) config.problem_type = ProblemType::regression;
-    });
-    if (c.method < 0) return checkpoint;
-    checkpoint.config.moe = MoeConfig{4, 16, 8, static_cast<RouteMethod>(c.method), 0.0};
-    checkpoint.tensors = read_safetensors(test::fixtures / c.fixture / fmt::format("{}.safetensors", c.model()));
-    return checkpoint;
-}
 
 template <class T>
 std::vector<T> values_of(const Tensor& tensor) {
@@ -56,17 +36,6 @@ std::vector<Feature> fixture_sentences(const std::string& fixture) {
     return features;
 }
 
-std::vector<Feature> random_sentences(std::size_t count) {
-    RandomEngine engine(3);
-    std::vector<Feature> features(count);
-    for (auto& feature : features) {
-        feature.input_ids.resize(1 + uniform_index(engine, 40));
-        for (auto& id : feature.input_ids) id = static_cast<std::int32_t>(uniform_index(engine, 97));
-        feature.token_type_ids.assign(feature.input_ids.size(), static_cast<std::uint8_t>(uniform_index(engine, 2)));
-    }
-    return features;
-}
-
 class OfFixture : public testing::TestWithParam<Case> {
 protected:
     Checkpoint checkpoint = load(GetParam());
@@ -81,7 +50,7 @@ std::vector<Case> all_cases() {
 INSTANTIATE_TEST_SUITE_P(Engine, OfFixture, testing::ValuesIn(all_cases()));
 
 TEST_P(OfFixture, HiddenStatesAndLogitsAreTheAuthors) {
-    use_one_thread();
+    const OneThread one;
     const auto file = test::fixtures / GetParam().fixture / fmt::format("{}_expected.safetensors", GetParam().model());
     const auto expected = read_safetensors(file);
     const std::string prefix = GetParam().method < 0 ? "" : "eval.";
@@ -115,16 +84,19 @@ TEST_P(OfFixture, LogitsAreTheSameBitForBitInAnyBatchOrderAndNumberOfThreads) {
     const auto features = random_sentences(70);
     const auto width = static_cast<std::size_t>(checkpoint.config.num_labels());
     const bool spans = checkpoint.config.problem_type == ProblemType::question_answering;
-    for (const auto precision : {Precision::fp32, Precision::bf16}) {
+    for (const auto precision : {Precision::fp32, Precision::bf16, Precision::int8}) {
         if (!is_supported(precision)) continue;
         const auto expected = Engine(checkpoint, {precision, 1, 1}).run(features);
         EXPECT_EQ(expected.logits.size(), width * (spans ? static_cast<std::size_t>(expected.tokens) : 70U));
-        for (const auto& [threads, tokens] : {std::pair{1, 64}, {2, 100}, {3, 4000}}) {
-            const auto found = Engine(checkpoint, {precision, threads, tokens}).run(features);
+        for (const auto& options :
+             {EngineOptions{precision, 1, 64}, EngineOptions{precision, 2, 100}, EngineOptions{precision, 3, 4000},
+              EngineOptions{precision, 1, 4000, 3}, EngineOptions{precision, 2, 512, 0, Sharing::rows},
+              EngineOptions{precision, 3, 512, 0, Sharing::rows}}) {
+            const auto found = Engine(checkpoint, options).run(features);
             EXPECT_EQ(found.expert_load, expected.expert_load);
             ASSERT_EQ(found.logits.size(), expected.logits.size());
             EXPECT_EQ(std::memcmp(found.logits.data(), expected.logits.data(), 4 * found.logits.size()), 0)
-                << threads << " threads, " << tokens << " tokens";
+                << options.threads << " threads, " << options.max_tokens << " tokens";
         }
         auto reversed = features;
         std::ranges::reverse(reversed);
@@ -139,19 +111,41 @@ TEST_P(OfFixture, LogitsAreTheSameBitForBitInAnyBatchOrderAndNumberOfThreads) {
     }
 }
 
-TEST_P(OfFixture, Bf16IsNear) {
-    if (!is_supported(Precision::bf16)) GTEST_SKIP() << "this processor has no bfloat16 products";
+TEST_P(OfFixture, RoundedPrecisionsAreNear) {
     const auto features = random_sentences(40);
     const auto exact = Engine(checkpoint, {Precision::fp32, 1}).run(features);
-    const auto rounded = Engine(checkpoint, {Precision::bf16, 1}).run(features);
-    double difference = 0.0, square = 0.0;
-    for (std::size_t i = 0; i < exact.logits.size(); ++i) {
-        difference += std::pow(static_cast<double>(rounded.logits[i]) - exact.logits[i], 2);
-        square += std::pow(static_cast<double>(exact.logits[i]), 2);
-    }
     // A token near the border between two experts may go to the other one.
     const bool gated = checkpoint.config.moe && is_gated(checkpoint.config.moe->route_method);
-    EXPECT_LE(std::sqrt(difference / square), gated ? 0.1 : 0.02);
+    for (const auto& [precision, bound] : {std::pair{Precision::bf16, 0.02}, {Precision::int8, 0.05}}) {
+        if (!is_supported(precision)) continue;
+        const auto rounded = Engine(checkpoint, {precision, 1}).run(features);
+        double difference = 0.0, square = 0.0;
+        for (std::size_t i = 0; i < exact.logits.size(); ++i) {
+            difference += std::pow(static_cast<double>(rounded.logits[i]) - exact.logits[i], 2);
+            square += std::pow(static_cast<double>(exact.logits[i]), 2);
+        }
+        EXPECT_LE(std::sqrt(difference / square), gated ? 5 * bound : bound) << to_string(precision);
+    }
+}
+
+TEST_P(OfFixture, SeveralThreadsMayAskAtOnce) {
+    const Engine engine(checkpoint, {Precision::fp32, 2});
+    const auto features = random_sentences(12);
+    const auto expected = engine.run(features).logits;
+    std::atomic<int> equal = 0;
+    {
+        std::vector<std::jthread> callers;
+        for (int i = 0; i < 5; ++i)
+            callers.emplace_back([&, i] {
+                // Some ask for one sentence, which free workers share.
+                const auto count = i % 2 == 0 ? features.size() : 1;
+                for (int repeat = 0; repeat < 5; ++repeat) {
+                    const auto found = engine.run(std::span(features).first(count)).logits;
+                    equal += std::equal(found.begin(), found.end(), expected.begin());
+                }
+            });
+    }
+    EXPECT_EQ(equal, 25);
 }
 
 TEST(EngineOptionsTest, AreChecked) {

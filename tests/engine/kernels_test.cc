@@ -6,6 +6,8 @@
 #include <cstring>
 #include <vector>
 
+#include "core/error.h"
+#include "engine/attention_bf16.h"
 #include "engine/support.h"
 
 namespace moebert::engine {
@@ -37,40 +39,59 @@ INSTANTIATE_TEST_SUITE_P(Kernels, OfWidth, testing::Values(1, 3, 16, 17, 31, 64,
 
 TEST_P(OfWidth, AddLayerNormIsThePlainOne) {
     const auto width = GetParam();
-    const auto x = random_values(5 * width, 1), residual = random_values(5 * width, 2);
-    const auto scale = random_values(width, 3), shift = random_values(width, 4);
+    const auto x = random_values(width, 1), scale = random_values(width, 3), shift = random_values(width, 4);
     const NormWeights norm{scale, shift, 1e-5F};
-    std::vector<float> out(x.size());
-    std::vector<bf16_bits> rounded(x.size());
-    add_layer_norm(x.data(), residual.data(), 5, norm, {}, out.data(), rounded.data());
-    std::vector<double> expected;
-    for (std::int64_t row = 0; row < 5; ++row) {
-        const auto one = plain_norm(x.data() + row * width, residual.data() + row * width, norm, 1.0);
-        expected.insert(expected.end(), one.begin(), one.end());
+    for (const double factor : {1.0, 0.5, 2.0}) {
+        auto states = random_values(width, 2);
+        const auto expected = plain_norm(x.data(), states.data(), norm, factor);
+        std::vector<float> out(states.size());
+        add_layer_norm(x.data(), states.data(), norm, static_cast<float>(factor), out.data());
+        EXPECT_LE(largest_difference(out, expected), 1e-5);
+        add_layer_norm(x.data(), states.data(), norm, static_cast<float>(factor), states.data());
+        EXPECT_EQ(states, out);
     }
-    EXPECT_LE(largest_difference(out, expected), 5e-6);
-    std::vector<bf16_bits> alone(x.size());
-    round_to_bf16(out.data(), std::ssize(out), alone.data());
-    EXPECT_EQ(rounded, alone);
 }
 
-TEST_P(OfWidth, AddLayerNormScattersRowsAndMultipliesThem) {
+TEST_P(OfWidth, QuantizedRowsAreWithinHalfAStep) {
     const auto width = GetParam();
-    const auto x = random_values(2 * width, 1), scale = random_values(width, 3), shift = random_values(width, 4);
-    auto out = random_values(4 * width, 2);
-    const auto before = out;
-    const NormWeights norm{scale, shift, 1e-5F};
-    const std::vector<std::int32_t> rows{3, 0};
-    const std::vector<float> factor{0.5F, 2.0F};
-    add_layer_norm(x.data(), out.data(), 2, norm, {rows, factor}, out.data(), nullptr);  // residual and output are one
-    for (std::size_t i = 0; i < 2; ++i) {
-        const auto at = rows[i] * width;
-        const auto expected =
-            plain_norm(x.data() + static_cast<std::int64_t>(i) * width, before.data() + at, norm, factor[i]);
-        EXPECT_LE(largest_difference({out.begin() + at, out.begin() + at + width}, expected), 1e-5);
+    const auto bytes_of = [&](const std::vector<float>& x) {
+        std::vector<std::uint8_t> bytes(x.size() + 1, 77);
+        const auto [scale, zero] = quantize_row(x.data(), width, bytes.data());
+        EXPECT_EQ(bytes.back(), 77) << "nothing is written after the row";
+        EXPECT_GE(zero, 0);
+        EXPECT_LE(zero, 255);
+        for (std::size_t i = 0; i < x.size(); ++i)
+            EXPECT_NEAR(scale * static_cast<float>(bytes[i] - zero), x[i], 0.501F * scale) << i;
+        return scale;
+    };
+    auto x = random_values(width, 7, 3.0);
+    bytes_of(x);
+    for (auto& value : x) value = std::abs(value);  // zero is still among what bytes stand for
+    bytes_of(x);
+    for (auto& value : x) value = -value;
+    bytes_of(x);
+    std::ranges::fill(x, 0.0F);
+    EXPECT_GT(bytes_of(x), 0.0F);
+}
+
+TEST_P(OfWidth, DequantizeIsItsFormula) {
+    const auto columns = GetParam();
+    const std::vector<float> row_scale{0.01F, 0.5F};
+    const std::vector<std::int32_t> row_zero{0, 200};
+    const auto scale = random_values(columns, 1), bias = random_values(columns, 2);
+    std::vector<std::int32_t> sum, values;
+    for (std::int64_t i = 0; i < columns; ++i) sum.push_back(static_cast<std::int32_t>(1000 - 37 * i));
+    for (std::int64_t i = 0; i < 2 * columns; ++i) values.push_back(static_cast<std::int32_t>(i * i - 5000 * i));
+    const auto integers = values;
+    dequantize({nullptr, row_scale.data(), row_zero.data()}, 2, {scale, sum, bias}, values.data());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        const auto r = i / static_cast<std::size_t>(columns), c = i % static_cast<std::size_t>(columns);
+        const double expected =
+            static_cast<double>(row_scale[r]) * scale[c] * (integers[i] - row_zero[r] * sum[c]) + bias[c];
+        float found;
+        std::memcpy(&found, &values[i], sizeof found);
+        EXPECT_NEAR(found, expected, 1e-6 + 3e-7 * std::abs(expected)) << i;
     }
-    for (std::int64_t i = width; i < 3 * width; ++i)
-        EXPECT_EQ(out[static_cast<std::size_t>(i)], before[static_cast<std::size_t>(i)]);
 }
 
 TEST(RoundToBf16, GoesToTheNearestTiesToEven) {
@@ -124,12 +145,50 @@ TEST_P(OfShape, AttentionIsThePlainOne) {
     const auto width = s.heads * s.head_size;
     const auto qkv = random_values(3 * s.tokens * width, 5, 2.0);
     std::vector<float> work(attention_work(s.tokens, s.head_size), NAN);
-    std::vector<float> out(static_cast<std::size_t>(s.tokens * width)), first(static_cast<std::size_t>(width));
-    attention(qkv.data(), s.tokens, s.heads, s.head_size, false, work.data(), out.data());
+    std::vector<float> out(static_cast<std::size_t>(s.tokens * width));
+    attention(qkv.data(), s.tokens, s.heads, s.head_size, {0, s.tokens}, work.data(), out.data());
     EXPECT_LE(largest_difference(out, plain_attention(qkv, s)), 5e-6);
-    attention(qkv.data(), s.tokens, s.heads, s.head_size, true, work.data(), first.data());
-    EXPECT_EQ(first, std::vector<float>(out.begin(), out.begin() + width));
+    // Any of the queries alone give the same rows.
+    for (const auto& [begin, end] : {std::pair<std::int64_t, std::int64_t>{0, 1}, {s.tokens / 2, s.tokens}}) {
+        std::vector<float> some(static_cast<std::size_t>((end - begin) * width));
+        attention(qkv.data(), s.tokens, s.heads, s.head_size, {begin, end}, work.data(), some.data());
+        EXPECT_EQ(some, std::vector<float>(out.begin() + begin * width, out.begin() + end * width));
+    }
 }
+
+class OfWholeHeads : public testing::TestWithParam<AttentionShape> {};
+INSTANTIATE_TEST_SUITE_P(Kernels, OfWholeHeads,
+                         testing::Values(AttentionShape{1, 1, 16}, AttentionShape{2, 3, 32}, AttentionShape{7, 2, 64},
+                                         AttentionShape{16, 2, 32}, AttentionShape{33, 1, 64},
+                                         AttentionShape{128, 2, 64}, AttentionShape{513, 1, 48}));
+
+TEST_P(OfWholeHeads, Bf16AttentionIsThePlainOneOfRoundedValues) {
+    const auto s = GetParam();
+    if (!has_bf16_attention(s.head_size)) GTEST_SKIP() << "this processor has no bfloat16 products";
+    const auto width = s.heads * s.head_size;
+    auto qkv = random_values(3 * s.tokens * width, 5, 2.0);
+    std::vector<bf16_bits> rounded(qkv.size());
+    round_to_bf16(qkv.data(), std::ssize(qkv), rounded.data());
+    for (std::size_t i = 0; i < qkv.size(); ++i) {
+        const std::uint32_t bits = static_cast<std::uint32_t>(rounded[i]) << 16;
+        std::memcpy(&qkv[i], &bits, sizeof bits);
+    }
+    std::vector<float> work(attention_bf16_work(s.tokens, s.head_size) + 1, NAN);
+    work.back() = 7.0F;
+    std::vector<float> out(static_cast<std::size_t>(s.tokens * width));
+    attention_bf16(rounded.data(), s.tokens, s.heads, s.head_size, {0, s.tokens}, work.data(), out.data());
+    EXPECT_EQ(work.back(), 7.0F) << "nothing is written after the work space";
+    // Only probabilities are rounded, to 8 bits each; values are under 2.
+    EXPECT_LE(largest_difference(out, plain_attention(qkv, s)), 2.0 * std::pow(2.0, -8));
+    for (std::int64_t begin = 0; begin < s.tokens; begin += 1 + s.tokens / 3) {
+        const auto end = std::min(s.tokens, begin + 5);
+        std::vector<float> some(static_cast<std::size_t>((end - begin) * width));
+        attention_bf16(rounded.data(), s.tokens, s.heads, s.head_size, {begin, end}, work.data(), some.data());
+        EXPECT_EQ(some, std::vector<float>(out.begin() + begin * width, out.begin() + end * width));
+    }
+}
+
+TEST(Vectors, OfAnUnknownSetAreRefused) { EXPECT_THROW(limit_vectors("avx1024"), UsageError); }
 
 }  // namespace
 }  // namespace moebert::engine

@@ -30,55 +30,123 @@ protected:
                    weight[static_cast<std::size_t>(column * shape.inner + k)];
         return sum;
     }
-    void SetUp() override { use_one_thread(); }
+    std::vector<float> run(const Linear& linear, const OperandRows& operand) const {
+        std::vector<float> y(static_cast<std::size_t>(shape.rows * shape.columns));
+        linear.run(operand.from(0), shape.rows, y.data());
+        return y;
+    }
+    OperandRows operand_of(const std::vector<float>& values, std::int64_t width, Precision precision) const {
+        OperandRows rows(precision, width);
+        rows.reserve(shape.rows);
+        rows.set(0, shape.rows, values.data());
+        return rows;
+    }
+    // Every result against the plain sum, in units of what rounding of the operands may do.
+    void expect_plain(const std::vector<float>& y, double bound) const {
+        for (std::int64_t r = 0; r < shape.rows; ++r)
+            for (std::int64_t c = 0; c < shape.columns; ++c)
+                ASSERT_NEAR(y[static_cast<std::size_t>(r * shape.columns + c)], expected(r, c), bound)
+                    << r << ", " << c;
+    }
+    double root() const { return std::sqrt(static_cast<double>(shape.inner)); }
+
+    const OneThread one;
 };
 INSTANTIATE_TEST_SUITE_P(Engine, LinearOfShape,
                          testing::Values(Shape{1, 1, 1}, Shape{3, 5, 7}, Shape{1, 768, 64}, Shape{129, 33, 64},
                                          Shape{300, 64, 100}));
 
 TEST_P(LinearOfShape, IsThePlainProduct) {
-    const Linear linear(weight, bias, Precision::fp32, Precision::fp32);
-    EXPECT_EQ(linear.columns(), shape.columns);
-    std::vector<float> y(static_cast<std::size_t>(shape.rows * shape.columns));
-    linear.run(x.data(), shape.rows, y.data());
-    const double bound = 1e-6 * static_cast<double>(shape.inner);
+    const Linear linear(pack(weight, bias, Precision::fp32));
+    EXPECT_EQ(linear.weights().columns, shape.columns);
+    EXPECT_EQ(linear.weights().inner, shape.inner);
+    expect_plain(run(linear, operand_of(x, shape.inner, Precision::fp32)), 1e-6 * static_cast<double>(shape.inner));
+}
+
+TEST_P(LinearOfShape, Bf16RoundsOnlyTheOperands) {
+    if (!is_supported(Precision::bf16)) GTEST_SKIP() << "this processor has no bfloat16 products";
+    expect_plain(run(Linear(pack(weight, bias, Precision::bf16)), operand_of(x, shape.inner, Precision::bf16)),
+                 0.008 * (root() + 1.0));
+}
+
+TEST_P(LinearOfShape, Int8RoundsOnlyTheOperands) {
+    if (!is_supported(Precision::int8)) GTEST_SKIP() << "this processor has no products of bytes";
+    // Half a step of 2 / 255 and one of 1 / 127, in a random direction in each term; five deviations.
+    expect_plain(run(Linear(pack(weight, bias, Precision::int8)), operand_of(x, shape.inner, Precision::int8)),
+                 0.02 * (root() + 1.0));
+}
+
+TEST_P(LinearOfShape, Int8SumsAreExact) {
+    if (!is_supported(Precision::int8)) GTEST_SKIP() << "this processor has no products of bytes";
+    // With values that bytes hold without rounding, the largest ones too, float32 rounds alone.
+    std::vector<float> whole(weight.size()), bytes(x.size());
+    for (std::size_t i = 0; i < whole.size(); ++i)
+        whole[i] = i % static_cast<std::size_t>(shape.inner) == 0 ? 127.0F : std::round(weight[i] * 127.0F);
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+        bytes[i] = i % static_cast<std::size_t>(shape.inner) == 0 ? 255.0F : std::round(std::abs(x[i]) * 255.0F);
+    const auto y = run(Linear(pack(whole, bias, Precision::int8)), operand_of(bytes, shape.inner, Precision::int8));
     for (std::int64_t r = 0; r < shape.rows; ++r)
-        for (std::int64_t c = 0; c < shape.columns; ++c)
-            ASSERT_NEAR(y[static_cast<std::size_t>(r * shape.columns + c)], expected(r, c), bound) << r << ", " << c;
+        for (std::int64_t c = 0; c < shape.columns; ++c) {
+            double sum = bias[static_cast<std::size_t>(c)];
+            for (std::int64_t k = 0; k < shape.inner; ++k)
+                sum += static_cast<double>(bytes[static_cast<std::size_t>(r * shape.inner + k)]) *
+                       whole[static_cast<std::size_t>(c * shape.inner + k)];
+            ASSERT_NEAR(y[static_cast<std::size_t>(r * shape.columns + c)], sum, 1e-6 * std::abs(sum) + 1e-6);
+        }
 }
 
 TEST_P(LinearOfShape, ARowsResultIsTheSameWhateverIsComputedWithIt) {
-    for (const auto precision : {Precision::fp32, Precision::bf16}) {
+    for (const auto precision : {Precision::fp32, Precision::bf16, Precision::int8}) {
         if (!is_supported(precision)) continue;
-        const Linear linear(weight, bias, precision, Precision::fp32, "gelu");
-        std::vector<bf16_bits> rounded(x.size());
-        round_to_bf16(x.data(), std::ssize(x), rounded.data());
-        const auto row = [&](std::int64_t r) -> const void* {
-            return precision == Precision::fp32 ? static_cast<const void*>(x.data() + r * shape.inner)
-                                                : rounded.data() + r * shape.inner;
-        };
-        std::vector<float> all(static_cast<std::size_t>(shape.rows * shape.columns));
-        linear.run(row(0), shape.rows, all.data());
+        const Linear linear(pack(weight, bias, precision), "gelu");
+        const auto operand = operand_of(x, shape.inner, precision);
+        const auto all = run(linear, operand);
         std::vector<float> some(all.size());
         for (std::int64_t first = 0, count = 1; first < shape.rows; first += count, count = 1 + count % 7) {
             count = std::min(count, shape.rows - first);
-            linear.run(row(first), count, some.data() + first * shape.columns);
+            linear.run(operand.from(first), count, some.data() + first * shape.columns);
         }
         EXPECT_EQ(std::memcmp(all.data(), some.data(), all.size() * 4), 0) << to_string(precision);
     }
 }
 
-TEST_P(LinearOfShape, Bf16RoundsOnlyTheOperands) {
-    if (!is_supported(Precision::bf16)) GTEST_SKIP() << "this processor has no bfloat16 products";
-    const Linear linear(weight, bias, Precision::bf16, Precision::fp32);
-    std::vector<bf16_bits> rounded(x.size());
-    round_to_bf16(x.data(), std::ssize(x), rounded.data());
-    std::vector<float> y(static_cast<std::size_t>(shape.rows * shape.columns));
-    linear.run(rounded.data(), shape.rows, y.data());
-    const double bound = 0.004 * std::sqrt(static_cast<double>(shape.inner)) + 0.004;
-    for (std::int64_t r = 0; r < shape.rows; ++r)
-        for (std::int64_t c = 0; c < shape.columns; ++c)
-            ASSERT_NEAR(y[static_cast<std::size_t>(r * shape.columns + c)], expected(r, c), 2 * bound);
+TEST_P(LinearOfShape, ResultsAsAnOperandAreTheSameRounded) {
+    for (const auto precision : {Precision::fp32, Precision::bf16, Precision::int8}) {
+        if (!is_supported(precision)) continue;
+        const auto operand = operand_of(x, shape.inner, precision);
+        const auto expected_rows =
+            operand_of(run(Linear(pack(weight, bias, precision), "relu"), operand), shape.columns, precision);
+        OperandRows rows(precision, shape.columns);
+        rows.reserve(shape.rows);
+        Linear(pack(weight, bias, precision), "relu", Result::operand).run(operand.from(0), shape.rows, rows);
+        const auto bytes = precision == Precision::fp32 ? 4 : precision == Precision::bf16 ? 2 : 1;
+        EXPECT_EQ(std::memcmp(rows.from(0).values, expected_rows.from(0).values,
+                              static_cast<std::size_t>(shape.rows * shape.columns * bytes)),
+                  0)
+            << to_string(precision);
+    }
+}
+
+TEST_P(LinearOfShape, UnpackGivesTheWeightAsItWasRounded) {
+    for (const auto& [precision, bound] :
+         {std::pair{Precision::fp32, 0.0}, {Precision::bf16, 0.004}, {Precision::int8, 0.004}}) {
+        if (!is_supported(precision)) continue;
+        const auto packed = pack(weight, bias, precision);
+        EXPECT_EQ(packed.packed.size(), packed_size(shape.inner, shape.columns, precision));
+        const auto again = unpack(packed);
+        ASSERT_EQ(again.size(), weight.size());
+        for (std::size_t i = 0; i < weight.size(); ++i) EXPECT_NEAR(again[i], weight[i], bound);
+    }
+}
+
+TEST(LinearTest, RefusesPackedWeightsOfAnotherSize) {
+    auto packed = pack(random_values(12, 1), random_values(3, 2), Precision::fp32);
+    packed.packed = packed.packed.first(packed.packed.size() - 1);
+    EXPECT_ERROR(Linear{packed}, "bytes of packed weights where");
+}
+
+TEST(LinearTest, KnowsWhatItsProductsReach) {
+    EXPECT_GT(Linear(pack(random_values(64 * 64, 1), random_values(64, 2), Precision::fp32)).ceiling(), 0.0);
 }
 
 double plain(const std::string& name, double x) {
@@ -99,19 +167,29 @@ double plain(const std::string& name, double x) {
 }
 
 TEST(Activation, IsItsFormulaFromMinus12To12) {
-    use_one_thread();
+    const OneThread one;
     std::vector<float> x, y(2401);
     for (int i = 0; i <= 2400; ++i) x.push_back(-12.0F + 0.01F * static_cast<float>(i));
+    const std::vector<float> unit{1.0F}, zero{0.0F};
     for (const char* name :
          {"gelu", "gelu_python", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_10", "quick_gelu", "relu", "relu6",
           "silu", "swish", "mish", "tanh", "sigmoid", "leaky_relu", "linear"}) {
-        const Linear linear(std::vector<float>{1.0F}, std::vector<float>{0.0F}, Precision::fp32, Precision::fp32, name);
-        linear.run(x.data(), 2401, y.data());
+        const Linear linear(pack(unit, zero, Precision::fp32), name);
+        linear.run({x.data(), nullptr, nullptr}, 2401, y.data());
         for (std::size_t i = 0; i < x.size(); ++i)  // 1e-6, and half a unit of the result's last place
             ASSERT_NEAR(y[i], plain(name, x[i]), 1e-6 + 6e-8 * std::abs(x[i])) << name << " of " << x[i];
+        if (!is_supported(Precision::int8)) continue;
+        OperandRows bytes(Precision::int8, 1);
+        bytes.reserve(2401);
+        bytes.set(0, 2401, x.data());
+        Linear(pack(unit, zero, Precision::int8), name).run(bytes.from(0), 2401, y.data());
+        // Of one value a row a byte is no rounding to speak of, but gelu is a coarser one then.
+        const bool is_coarse = name == std::string("gelu") || name == std::string("gelu_python");
+        for (std::size_t i = 0; i < x.size(); ++i)
+            ASSERT_NEAR(y[i], plain(name, x[i]), (is_coarse ? 5e-5 : 2e-6) + (is_coarse ? 4e-5 : 1e-6) * std::abs(x[i]))
+                << name << " of " << x[i] << ", int8";
     }
-    EXPECT_ERROR(Linear(std::vector<float>{1.0F}, std::vector<float>{0.0F}, Precision::fp32, Precision::fp32, "cube"),
-                 "'cube' is no known activation");
+    EXPECT_ERROR(Linear(pack(unit, zero, Precision::fp32), "cube"), "'cube' is no known activation");
 }
 
 }  // namespace

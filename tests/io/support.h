@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -24,8 +25,9 @@ protected:
     InFolder() {
         const auto* test = testing::UnitTest::GetInstance()->current_test_info();
         std::random_device device;
-        folder = std::filesystem::temp_directory_path() /
-                 fmt::format("moebert-{}-{}-{:08x}", test->test_suite_name(), test->name(), device());
+        auto name = fmt::format("moebert-{}-{}-{:08x}", test->test_suite_name(), test->name(), device());
+        std::ranges::replace(name, '/', '-');  // of tests with parameters
+        folder = std::filesystem::temp_directory_path() / name;
         std::filesystem::create_directories(folder);
     }
     ~InFolder() override { std::filesystem::remove_all(folder); }

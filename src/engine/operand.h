@@ -1,0 +1,86 @@
+// What matrix products read: rows of float32, of bfloat16, or of bytes with a scale and a zero point each.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace moebert::engine {
+
+// Of a product's operands; its sums are float32, or integers without rounding.
+enum class Precision {
+    fp32,
+    bf16,
+    int8  // weights with a scale a column, activations with a scale and a zero point a row, found as they come
+};
+
+std::string to_string(Precision precision);
+Precision parse_precision(const std::string& name);  // throws a UsageError; "auto" is fastest_precision()
+
+// Whether this processor multiplies matrices in it faster than in float32.
+bool is_supported(Precision precision);
+// The fastest one whose results stay near float32's without quantization: bf16 where the processor has it.
+Precision fastest_precision();
+
+using bf16_bits = std::uint16_t;
+
+struct Operand {
+    const void* values;
+    const float* scale;  // int8: a byte q stands for scale (q - zero), row by row
+    const std::int32_t* zero;
+};
+
+// Grows, but never shrinks: after the largest batch nothing is allocated.
+template <class T>
+void grow(std::vector<T>& values, std::int64_t size) {
+    if (static_cast<std::int64_t>(values.size()) < size) values.resize(static_cast<std::size_t>(size));
+}
+
+class OperandRows {
+public:
+    OperandRows() = default;
+    OperandRows(Precision precision, std::int64_t width) : precision_(precision), width_(width) {}
+
+    void reserve(std::int64_t rows);
+    Operand from(std::int64_t row) const;
+
+    // From float32. Rounds to the nearest; int8 spreads a row's range, zero included, over 0..255.
+    void set(std::int64_t row, const float* values);
+    void set(std::int64_t first, std::int64_t rows, const float* values);
+    // A copy of row `other` of `rows`, which has the same precision and width.
+    void copy(std::int64_t row, const OperandRows& rows, std::int64_t other);
+
+    // Where a product that writes this precision itself puts its rows; not for int8.
+    void* data(std::int64_t row) { return at(row); }
+    Precision precision() const { return precision_; }
+    std::int64_t width() const { return width_; }
+
+private:
+    std::byte* at(std::int64_t row);
+
+    Precision precision_ = Precision::fp32;
+    std::int64_t width_ = 0;
+    std::vector<std::byte> values_;
+    std::vector<float> scale_;
+    std::vector<std::int32_t> zero_;
+};
+
+// Hidden states: float32, and beside it what products read.
+class States {
+public:
+    States(Precision precision, std::int64_t width) : operand_(precision, width) {}
+
+    void reserve(std::int64_t rows);
+    float* row(std::int64_t row);
+    // To be called when a row's values are there.
+    void round(std::int64_t row);
+    void round(std::int64_t first, std::int64_t rows);
+    const OperandRows& operand() const { return operand_; }
+
+private:
+    OperandRows operand_;  // in float32 the values themselves
+    std::vector<float> values_;
+};
+
+}  // namespace moebert::engine
