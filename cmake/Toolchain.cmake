@@ -20,7 +20,7 @@ endif()
 
 add_library(moebert_flags INTERFACE)
 target_compile_options(moebert_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor $<$<BOOL:${MOEBERT_WERROR}>:-Werror>)
-target_include_directories(moebert_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_include_directories(moebert_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 if(MOEBERT_SANITIZE)
   target_compile_options(moebert_flags INTERFACE -fsanitize=${MOEBERT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(moebert_flags INTERFACE -fsanitize=${MOEBERT_SANITIZE})

@@ -1,21 +1,17 @@
 // Errors of the library. It never prints and never exits: it throws one of these, whose text is one line that names the
-// thing, the value found and what was expected. The command line turns them into a message and an exit code.
+// thing, the value found and what was expected. The command line turns them into a message and an exit code: 1 for an
+// Error, 2 for a UsageError.
 #pragma once
 
 #include <fmt/core.h>
 
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
-namespace moebert {
+#include "moebert/error.h"
 
-// The job failed (exit code 1).
-class Error : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
+namespace moebert {
 
 // A file that can't be used as it is: missing, truncated, malformed or contradicting another one.
 // `where` is a line ("line 12"), a key ("hidden_size") or a tensor's name; empty when the whole file is meant.
@@ -24,12 +20,6 @@ public:
     InputError(const std::filesystem::path& file, const std::string& where, const std::string& problem)
         : Error(where.empty() ? fmt::format("{}: {}", file.string(), problem)
                               : fmt::format("{}: {}: {}", file.string(), where, problem)) {}
-};
-
-// The command was called wrongly (exit code 2).
-class UsageError : public Error {
-public:
-    using Error::Error;
 };
 
 // fail("expected {} labels, found {}", 3, 2) throws an Error.

@@ -32,15 +32,6 @@ void check(const Labels& labels, Logits logits) {
 
 std::size_t best_label(Logits row) { return static_cast<std::size_t>(std::ranges::max_element(row) - row.begin()); }
 
-std::vector<float> softmax(Logits row) {
-    const double greatest = *std::ranges::max_element(row);
-    double sum = 0;
-    for (const float logit : row) sum += std::exp(logit - greatest);
-    std::vector<float> probabilities;
-    for (const float logit : row) probabilities.push_back(static_cast<float>(std::exp(logit - greatest) / sum));
-    return probabilities;
-}
-
 std::string quote(const std::string& text) { return json_text(nlohmann::json(text)); }
 
 void write_json_row(std::ostream& out, const Labels& labels, Logits row, std::size_t index) {
@@ -76,6 +67,15 @@ void write_tsv_row(std::ostream& out, const Labels& labels, Logits row, std::siz
 }
 
 }  // namespace
+
+std::vector<float> softmax(std::span<const float> row) {
+    const double greatest = *std::ranges::max_element(row);
+    double sum = 0;
+    for (const float logit : row) sum += std::exp(logit - greatest);
+    std::vector<float> probabilities;
+    for (const float logit : row) probabilities.push_back(static_cast<float>(std::exp(logit - greatest) / sum));
+    return probabilities;
+}
 
 PredictionFormat parse_prediction_format(const std::string& name) {
     if (name == "jsonl") return PredictionFormat::json_lines;

@@ -21,6 +21,9 @@ PredictionFormat parse_prediction_format(const std::string& name);  // "jsonl" o
 void write_predictions(std::ostream& out, PredictionFormat format, const Labels& labels, std::span<const float> logits,
                        std::size_t first_index = 0);
 
+// Of one example, in the order of the labels.
+std::vector<float> softmax(std::span<const float> logits);
+
 // A tab separated cell can't hold what separates cells and rows: spaces stand for it.
 std::string tsv_cell(std::string text);
 

@@ -1,0 +1,117 @@
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "api/model.h"
+#include "core/error.h"
+
+namespace moebert {
+namespace {
+
+template <class Request, class Result>
+struct Pending {
+    Request request;
+    std::promise<Result> promise;
+};
+
+// Takes up to `count` from the front.
+template <class T>
+std::vector<T> take(std::deque<T>& queue, std::size_t count) {
+    const auto end = queue.begin() + static_cast<std::ptrdiff_t>(std::min(count, queue.size()));
+    std::vector<T> taken(std::make_move_iterator(queue.begin()), std::make_move_iterator(end));
+    queue.erase(queue.begin(), end);
+    return taken;
+}
+
+// Fulfils all promises with compute(requests), a result for each. Where that fails, each is computed alone, so that one
+// bad request spoils no other.
+template <class Request, class Result, class Compute>
+void fulfil(std::vector<Pending<Request, Result>> batch, Compute compute) {
+    std::vector<Request> requests;
+    for (auto& pending : batch) requests.push_back(pending.request);
+    try {
+        auto results = compute(requests);
+        for (std::size_t i = 0; i < batch.size(); ++i) batch[i].promise.set_value(std::move(results[i]));
+    } catch (...) {
+        if (batch.size() == 1) return batch.front().promise.set_exception(std::current_exception());
+        for (auto& pending : batch) {
+            std::vector<Pending<Request, Result>> one;
+            one.push_back(std::move(pending));
+            fulfil(std::move(one), compute);
+        }
+    }
+}
+
+}  // namespace
+
+struct Stream::State {
+    State(Model given, std::size_t most) : model(std::move(given)), max_batch(most) {
+        thread = std::thread([this] { serve(); });
+    }
+    ~State() {
+        {
+            const std::lock_guard lock(mutex);
+            closing = true;
+        }
+        wake.notify_one();
+        thread.join();
+    }
+
+    template <class Request, class Result>
+    std::future<Result> submit(std::deque<Pending<Request, Result>>& queue, Request request) {
+        Pending<Request, Result> pending{std::move(request), {}};
+        auto result = pending.promise.get_future();
+        {
+            const std::lock_guard lock(mutex);
+            queue.push_back(std::move(pending));
+        }
+        wake.notify_one();
+        return result;
+    }
+
+    void serve() {
+        std::unique_lock lock(mutex);
+        while (true) {
+            wake.wait(lock, [&] { return closing || !inputs.empty() || !queries.empty(); });
+            if (inputs.empty() && queries.empty()) return;
+            auto some_inputs = take(inputs, max_batch);
+            auto some_queries = take(queries, max_batch);
+            lock.unlock();
+            if (!some_inputs.empty())
+                fulfil(std::move(some_inputs),
+                       [&](const std::vector<Input>& requests) { return model.classify(requests); });
+            if (!some_queries.empty())
+                fulfil(std::move(some_queries), [&](const std::vector<Query>& requests) {
+                    std::vector<FoundAnswer> best;
+                    for (auto& found : model.answer(requests)) best.push_back(std::move(found.front()));
+                    return best;
+                });
+            lock.lock();
+        }
+    }
+
+    Model model;
+    std::size_t max_batch;
+    std::mutex mutex;  // of what follows
+    std::condition_variable wake;
+    std::deque<Pending<Input, Prediction>> inputs;
+    std::deque<Pending<Query, FoundAnswer>> queries;
+    bool closing = false;
+    std::thread thread;
+};
+
+Stream::Stream(Model model, std::size_t max_batch) {
+    if (max_batch == 0) fail_usage("max_batch: 0 given; expected at least 1");
+    state_ = std::make_unique<State>(std::move(model), max_batch);
+}
+
+Stream::~Stream() = default;
+Stream::Stream(Stream&&) noexcept = default;
+Stream& Stream::operator=(Stream&&) noexcept = default;
+
+std::future<Prediction> Stream::classify(Input input) { return state_->submit(state_->inputs, std::move(input)); }
+std::future<FoundAnswer> Stream::answer(Query query) { return state_->submit(state_->queries, std::move(query)); }
+
+}  // namespace moebert

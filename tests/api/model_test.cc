@@ -1,0 +1,172 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <thread>
+
+#include "engine/engine.h"
+#include "engine/support.h"
+#include "io/support.h"
+#include "moebert/c.h"
+#include "moebert/moebert.h"
+
+namespace moebert {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A fixture's model with a vocabulary of special tokens and the words w5, w6, ...
+fs::path save(const engine::Case& c, const fs::path& directory) {
+    const auto checkpoint = engine::load(c);
+    save_checkpoint(directory, checkpoint.config, checkpoint.tensors);
+    std::ofstream vocabulary(directory / "vocab.txt");
+    for (const char* token : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}) vocabulary << token << '\n';
+    for (int i = 5; i < 97; ++i) vocabulary << 'w' << i << '\n';
+    return directory;
+}
+
+class ModelOf : public test::InFolder {
+protected:
+    Model load(const engine::Case& c, const LoadOptions& options = {}) const {
+        return Model::load(save(c, folder / "model"), options);
+    }
+    // What the engine says of [CLS] text [SEP], or [CLS] text [SEP] pair [SEP].
+    std::vector<float> logits(const engine::Case& c, const std::vector<std::int32_t>& ids, std::size_t first) const {
+        Feature feature;
+        feature.input_ids = ids;
+        feature.token_type_ids.assign(ids.size(), 1);
+        std::fill_n(feature.token_type_ids.begin(), first, 0);
+        return engine::Engine(engine::load(c), {}).run(std::span(&feature, 1)).logits;
+    }
+};
+
+TEST_F(ModelOf, ClassificationClassifies) {
+    const auto model = load({"cls3", 0});
+    EXPECT_EQ(model.kind(), ModelKind::classification);
+    EXPECT_EQ(model.labels().size(), 3U);
+    EXPECT_TRUE(test::contains(model.description(), "fp32"));
+    const auto found = model.classify({{"w7 w9"}, {"w7", "w9 w11"}, {""}});
+    ASSERT_EQ(found.size(), 3U);
+    EXPECT_EQ(found[0].logits, logits({"cls3", 0}, {2, 7, 9, 3}, 4));
+    EXPECT_EQ(found[1].logits, logits({"cls3", 0}, {2, 7, 3, 9, 11, 3}, 3));
+    EXPECT_EQ(found[2].logits, logits({"cls3", 0}, {2, 3}, 2));
+    for (const auto& prediction : found) {
+        double sum = 0.0;
+        for (std::size_t i = 0; i < 3; ++i) {
+            sum += prediction.probabilities[i];
+            EXPECT_LE(prediction.probabilities[i], prediction.score);
+        }
+        EXPECT_NEAR(sum, 1.0, 1e-6);
+        EXPECT_EQ(prediction.label, model.labels()[prediction.index]);
+    }
+    EXPECT_TRUE(model.classify({}).empty());
+    EXPECT_THROW(model.regress({{"w7"}}), UsageError);
+    EXPECT_THROW(model.answer({{"w7", "w8"}}), UsageError);
+}
+
+TEST_F(ModelOf, RegressionGivesValues) {
+    const auto model = load({"reg", -1});
+    EXPECT_EQ(model.kind(), ModelKind::regression);
+    EXPECT_EQ(model.regress({{"w7 w9"}}).front(), logits({"reg", -1}, {2, 7, 9, 3}, 4).front());
+    EXPECT_EQ(model.classify({{"w7 w9"}}).front().score, model.regress({{"w7 w9"}}).front());
+}
+
+TEST_F(ModelOf, QuestionAnsweringFindsSpansOfTheContext) {
+    LoadOptions options;
+    options.max_seq_length = 12;
+    options.doc_stride = 2;
+    const auto model = load({"qa", 3}, options);
+    const std::string context = "w10 w11 \xC3\xA9 w12 w13 w14 w15 w16 w17 w18 w19 w20";  // one character of two bytes
+    const auto found = model.answer({{"w7 w8", context}, {"w9", "w30"}}, 3);
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_EQ(found[0].size(), 3U);
+    EXPECT_EQ(found[1].front().text, "w30");
+    const auto& best = found[0].front();
+    EXPECT_GE(best.score, found[0][1].score);
+    // Characters after the third token are a byte further on.
+    const auto byte = [](std::int64_t at) { return static_cast<std::size_t>(at > 8 ? at + 1 : at); };
+    EXPECT_EQ(best.text, context.substr(byte(best.begin), byte(best.end) - byte(best.begin)));
+    EXPECT_THROW(model.classify({{"w7"}}), UsageError);
+    EXPECT_THROW(model.answer({{"", "w7"}}), UsageError);
+}
+
+TEST_F(ModelOf, OptionsThatCantBeAreRefused) {
+    LoadOptions options;
+    options.precision = "fp64";
+    EXPECT_THROW(load({"cls3", -1}, options), UsageError);
+    options = {};
+    options.max_seq_length = 100000;
+    EXPECT_THROW(load({"cls3", -1}, options), UsageError);
+    EXPECT_THROW(Model::load(folder / "nothing"), Error);
+}
+
+TEST_F(ModelOf, StreamGivesWhatTheModelGivesToAnyNumberOfThreads) {
+    const auto model = load({"cls3", 2});
+    std::vector<Input> inputs;
+    for (int i = 5; i < 45; ++i) inputs.push_back({fmt::format("w{}{}", i, i % 3 == 0 ? " w6 w7 w8" : "")});
+    const auto expected = model.classify(inputs);
+    std::vector<std::future<Prediction>> futures(inputs.size());
+    {
+        Stream stream(model, 8);
+        std::vector<std::thread> threads;
+        for (std::size_t t = 0; t < 4; ++t)
+            threads.emplace_back([&, t] {
+                for (std::size_t i = t; i < inputs.size(); i += 4) futures[i] = stream.classify(inputs[i]);
+            });
+        for (auto& thread : threads) thread.join();
+    }  // what was submitted is still computed
+    for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_EQ(futures[i].get().logits, expected[i].logits);
+}
+
+TEST_F(ModelOf, StreamPutsErrorsWhereTheyBelong) {
+    Stream stream(load({"qa", -1}));
+    auto good = stream.answer({"w7", "w8 w9"});
+    auto bad = stream.answer({"w7", ""});
+    auto other = stream.classify({"w7"});
+    EXPECT_FALSE(good.get().text.empty());
+    EXPECT_THROW(bad.get(), UsageError);
+    EXPECT_THROW(other.get(), UsageError);
+    EXPECT_THROW(Stream(load({"qa", -1}), 0), UsageError);
+}
+
+TEST_F(ModelOf, CInterfaceGivesTheSame) {
+    char error[200] = "";
+    EXPECT_EQ(moebert_load((folder / "nothing").c_str(), nullptr, 1, error, sizeof error), nullptr);
+    EXPECT_TRUE(test::contains(error, "nothing"));
+    const auto model = load({"cls3", 1});
+    auto* c_model = moebert_load((folder / "model").c_str(), "fp32", 1, error, sizeof error);
+    ASSERT_NE(c_model, nullptr) << error;
+    ASSERT_EQ(moebert_label_count(c_model), 3U);
+    EXPECT_EQ(moebert_label(c_model, 1), model.labels()[1]);
+    EXPECT_EQ(moebert_label(c_model, 3), nullptr);
+    const char* texts[] = {"w7 w8", "w9"};
+    const char* pairs[] = {nullptr, "w10"};
+    double scores[6];
+    ASSERT_EQ(moebert_classify(c_model, texts, pairs, 2, scores, error, sizeof error), 0) << error;
+    const auto expected = model.classify({{"w7 w8"}, {"w9", "w10"}});
+    for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(scores[i], expected[i / 3].probabilities[i % 3]);
+    moebert_answer answer;
+    char small[8];
+    EXPECT_EQ(moebert_find_answer(c_model, "w7", "w8", &answer, small, sizeof small), 1);
+    EXPECT_EQ(std::string(small).size(), 7U);
+    moebert_free(c_model);
+    moebert_free(nullptr);
+}
+
+TEST_F(ModelOf, CInterfaceSaysWhereAnAnswerIsInBytes) {
+    const std::string context = "\xC3\xA9 w10 w11 w12";
+    const auto expected = load({"qa", 0}).answer({{"w7", context}}).front().front();
+    char error[200] = "";
+    auto* model = moebert_load((folder / "model").c_str(), nullptr, 1, error, sizeof error);
+    ASSERT_NE(model, nullptr) << error;
+    moebert_answer found;
+    ASSERT_EQ(moebert_find_answer(model, "w7", context.c_str(), &found, error, sizeof error), 0) << error;
+    EXPECT_EQ(context.substr(found.text_begin, found.text_end - found.text_begin), expected.text);
+    EXPECT_EQ(found.begin, expected.begin);
+    moebert_free(model);
+}
+
+TEST(Library, SaysItsVersion) { EXPECT_STREQ(moebert_version(), version()); }
+
+}  // namespace
+}  // namespace moebert
