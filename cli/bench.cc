@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <utility>
 
 #include "command_line.h"
 #include "commands.h"
@@ -47,14 +48,17 @@ void add_bench(CLI::App& app, const Session& session) {
     command->add_flag("--json", o->json, "print a JSON object for each workload instead of a table");
     bind(*command, "Measurement", o->bench);
     command->callback([o, &session] {
-        if (!o->json) print_heading();
+        bool has_heading = o->json;
         run_bench(
-            o->bench, [&](const nlohmann::json& result) { o->json ? print_result(result) : print_row(result); },
+            o->bench,
+            [&](const nlohmann::json& result) {
+                if (!std::exchange(has_heading, true)) print_heading();
+                o->json ? print_result(result) : print_row(result);
+            },
             session.sink);
         if (!o->json)
-            std::cout
-                << "tokens/s: median, real tokens; ms: median, a batch; of GEMM: of what the matrix products alone "
-                   "reach; below each row the threads' time by part\n";
+            std::cout << "tokens/s: median, real tokens; ms: median, a batch; of GEMM: of what the matrix products "
+                         "alone reach; below each row the threads' time by part\n";
     });
 }
 

@@ -5,6 +5,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "core/json_text.h"
+#include "engine/prepared.h"
 #include "moe/inspect.h"
 
 namespace moebert::cli {
@@ -40,6 +41,36 @@ void print(const nlohmann::json& object, const std::string& indent) {
 
 }  // namespace
 
+namespace {
+
+// What the engine runs here, whatever the model.
+nlohmann::json processor() {
+    auto precisions = nlohmann::json::array();
+    for (const auto precision : {engine::Precision::fp32, engine::Precision::bf16, engine::Precision::int8})
+        if (engine::is_supported(precision)) precisions.push_back(engine::to_string(precision));
+    return {{"matrix_products", engine::product_target()},
+            {"vectors", engine::vector_target()},
+            {"precisions", precisions}};
+}
+
+nlohmann::json inspect_prepared(const std::string& directory) {
+    const auto config = read_model_config(std::filesystem::path(directory) / "config.json");
+    nlohmann::json out{{"kind", config.moe ? "prepared mixture of experts" : "prepared dense"},
+                       {"path", directory},
+                       {"labels", config.label_names}};
+    for (const auto& [key, value] : engine::prepared_metadata(directory)) out[key] = value;
+    return out;
+}
+
+nlohmann::json inspect_any(const std::string& path) {
+    if (!std::filesystem::is_directory(path)) return inspect(path);
+    auto out = engine::is_prepared(path) ? inspect_prepared(path) : inspect(path);
+    out["processor"] = processor();
+    return out;
+}
+
+}  // namespace
+
 void add_inspect(CLI::App& app, const Session&) {
     auto* command = app.add_subcommand("inspect", "Show what a checkpoint, importance file or hash list holds");
     struct Options {
@@ -50,7 +81,7 @@ void add_inspect(CLI::App& app, const Session&) {
     command->add_option("path", o->path, "checkpoint directory, or .safetensors, .pkl or .bin file")->required();
     command->add_flag("--json", o->json, "print JSON");
     command->callback([o] {
-        const auto found = inspect(o->path);
+        const auto found = inspect_any(o->path);
         if (o->json)
             print_result(found);
         else

@@ -8,6 +8,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "core/nearest.h"
+#include "engine/limits.h"
 #include "terminal.h"
 
 namespace {
@@ -86,6 +87,7 @@ int report(const std::string& message, int code) {
 
 int main(int argc, char** argv) {
     try {
+        engine::limit_instruction_set_from_environment();
         run({argv + 1, argv + argc});
         if (!std::cout.flush()) return report("standard output: can't be written", 1);
         return 0;

@@ -82,6 +82,16 @@ std::size_t divide_up(std::size_t a, std::int64_t b) {
     return (a + static_cast<std::size_t>(b) - 1) / static_cast<std::size_t>(b);
 }
 
+// Sorted by length and cut into batches, each `every`-th of these: what a machine that is slow can still measure.
+std::vector<Feature> thin_out(std::vector<Feature> features, std::int64_t batch_size, std::int64_t every) {
+    std::ranges::stable_sort(features, {}, [](const Feature& feature) { return feature.input_ids.size(); });
+    std::vector<Feature> kept;
+    for (std::size_t i = 0; i < features.size(); ++i)
+        if ((static_cast<std::int64_t>(i) / batch_size - (every - 1) / 2) % every == 0)
+            kept.push_back(std::move(features[i]));
+    return kept;
+}
+
 struct Workload {
     std::string name;
     std::vector<Feature> features;
@@ -97,9 +107,11 @@ std::vector<Workload> make_workloads(const BenchOptions& options, const ModelCon
             workloads.push_back({"fixed-8x128", random_features(8 * threads, 128, config.vocab_size), threads});
         } else if (name == "ragged") {
             if (options.text.empty()) fail_usage("workload ragged: --text is needed");
-            const auto input = load_text_input(options.model_name_or_path, config, options.max_seq_length);
+            const auto longest = options.max_seq_length > 0 ? options.max_seq_length : config.max_position_embeddings;
+            const auto input = load_text_input(options.model_name_or_path, config, longest);
             for (const auto& file : options.text) {
-                auto features = make_features(read_lines_of_text(file), input);
+                auto features =
+                    thin_out(make_features(read_lines_of_text(file), input), options.batch_size, options.every);
                 const auto batches = divide_up(features.size(), options.batch_size);
                 const auto folder = std::filesystem::absolute(file).parent_path().filename().string();
                 workloads.push_back({"ragged-" + folder, std::move(features), batches});
@@ -245,6 +257,7 @@ nlohmann::json report(const Candidate& candidate, const Workload& workload, cons
 void run_bench(const BenchOptions& given, const std::function<void(const nlohmann::json&)>& emit, const Sink& sink) {
     if (given.repetitions < 1) fail_usage("repetitions: {} given; expected at least 1", given.repetitions);
     if (given.batch_size < 1) fail_usage("batch_size: {} given; expected at least 1", given.batch_size);
+    if (given.every < 1) fail_usage("every: {} given; expected at least 1", given.every);
     auto options = given;
     engine::EngineOptions compute;
     compute.threads = options.num_threads;

@@ -15,7 +15,7 @@ struct BenchOptions {
     std::string model_name_or_path, baseline;
     std::vector<std::string> text;
     std::string precision = "auto", workload = "fixed,ragged,latency128,latency32", sharing = "automatic";
-    std::int64_t num_threads = 1, repetitions = 5, batch_size = 32, max_seq_length = 512;
+    std::int64_t num_threads = 1, repetitions = 5, batch_size = 32, max_seq_length = 0, every = 1;
 };
 
 template <class Visitor>
@@ -29,7 +29,8 @@ void describe(Visitor& visit, BenchOptions& o) {
     visit("baseline", o.baseline, "another checkpoint, timed in turn with it; its speed is the unit of `speedup`");
     visit("repetitions", o.repetitions, "timed, after one that is not", {"reps"});
     visit("batch_size", o.batch_size, "most sentences of a ragged batch", {"batch"});
-    visit("max_seq_length", o.max_seq_length, "longer text is cut to it");
+    visit("max_seq_length", o.max_seq_length, "longer text is cut to it; 0: what the model has positions for");
+    visit("every", o.every, "ragged: of the batches, by rising length, only each so manieth");
 }
 
 // One JSON object for every workload (and model), as soon as it is measured.

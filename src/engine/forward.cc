@@ -56,6 +56,7 @@ std::span<const float> Worker::run(std::span<const Feature* const> sentences) {
 std::span<const float> Worker::run_part(const Feature& sentence, Team& team, std::int64_t index) {
     team_ = &team;
     const Feature* const sentences[] = {&sentence};
+    team.barrier.arrive_and_wait();  // nobody reads the last sentence any more
     prepare(sentences);
     begin_ = rows_ * index / team.size;
     end_ = rows_ * (index + 1) / team.size;

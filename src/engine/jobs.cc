@@ -24,10 +24,12 @@ struct LoadedModel {
     Labels labels() const { return labels_of(engine.config()); }
 };
 
-LoadedModel load_model(const InferenceOptions& options, const DataOptions& data) {
+LoadedModel load_model(const InferenceOptions& options, const DataOptions& data, const Sink& sink) {
     auto weights = engine::load_weights(options.model_name_or_path, options.bf16 ? "bf16" : options.precision);
     auto input = load_text_input(options.model_name_or_path, weights.config, data.max_seq_length);
-    return {std::move(input), engine::Engine(std::move(weights), engine_options(options))};
+    LoadedModel model{std::move(input), engine::Engine(std::move(weights), engine_options(options))};
+    sink.info("engine: {}", description(model.engine));
+    return model;
 }
 
 engine::EngineResult compute(LoadedModel& model, std::span<const Feature> features, const char* what,
@@ -42,7 +44,7 @@ engine::EngineResult compute(LoadedModel& model, std::span<const Feature> featur
 
 nlohmann::json run_evaluate(const InferenceOptions& options, const DataOptions& data, Split split,
                             const std::string& output_dir, const Sink& sink) {
-    auto model = load_model(options, data);
+    auto model = load_model(options, data, sink);
     const auto labels = model.labels();
     const auto sets = load_labelled(data, split, FeatureUse::evaluation, labels, model.input, sink);
     nlohmann::json results;
@@ -69,7 +71,7 @@ nlohmann::json run_evaluate(const InferenceOptions& options, const DataOptions& 
 
 PredictionResult run_predict(const InferenceOptions& options, const DataOptions& data,
                              const std::vector<Dataset>& datasets, const Sink& sink) {
-    auto model = load_model(options, data);
+    auto model = load_model(options, data, sink);
     PredictionResult result{model.labels(), {}};
     for (const auto& dataset : datasets) {
         const auto logits = compute(model, make_features(dataset, model.input), "predicting", sink).logits;
@@ -81,7 +83,7 @@ PredictionResult run_predict(const InferenceOptions& options, const DataOptions&
 std::vector<QuestionAnswer> run_answer(const InferenceOptions& options, const DataOptions& data,
                                        const QuestionSet& questions, const Sink& sink) {
     const auto answers = answer_options(data);
-    auto model = load_model(options, data);
+    auto model = load_model(options, data, sink);
     const auto [features, windows] = make_windows(questions, model.input, window_options(data, FeatureUse::evaluation));
     return choose_answers(questions, windows, compute(model, features, "answering", sink).logits, answers);
 }

@@ -19,7 +19,7 @@ namespace {
 using dnnl::memory;
 
 // Rows are computed so many at a time: they and their results stay in the cache, and few primitives are made.
-constexpr std::int64_t kBlock = 128, kIntegerBlock = 64;
+constexpr std::int64_t kBlock = 128, kIntegerBlock = 64, kFullBlock = 24;
 
 const dnnl::engine& cpu() {
     static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -137,6 +137,12 @@ std::vector<std::int8_t> quantize(std::span<const float> weight, std::int64_t in
 
 using Isa = dnnl::cpu_isa;
 
+bool has_avx512() {
+    const auto isa = dnnl::get_effective_cpu_isa();
+    return isa == Isa::avx512_core || isa == Isa::avx512_core_vnni || isa == Isa::avx512_core_bf16 ||
+           isa == Isa::avx512_core_amx;
+}
+
 const char* name_of(Isa isa) {
     switch (isa) {
         case Isa::sse41:
@@ -251,6 +257,7 @@ struct Linear::Product {
           activation(parse_activation(name)),
           attr(is_integer ? attributes() : attributes(activation)),
           is_gelu(name == "gelu" || name == "gelu_python"),
+          needs_full_blocks(!has_avx512()),
           to(is_integer ? memory::data_type::s32 : type_of(precision_of(result, weights.precision))),
           packed(view(layout(weights.inner, weights.columns, weights.precision), weights.packed.data())),
           bias(view(plain(1, weights.columns, memory::data_type::f32), weights.bias.data())) {
@@ -318,16 +325,27 @@ struct Linear::Product {
     }
 
     // The same of results that are no integers.
-    void run(const Operand& x, std::int64_t rows, void* y) const { multiply(primitives(rows), x, rows, y); }
+    void run(const Operand& x, std::int64_t rows, void* y) const {
+        if (!needs_full_blocks || rows == kFullBlock) return multiply(primitives(rows), x, rows, y);
+        const auto in = rows * weights.inner, out = rows * weights.columns;
+        float* from = scratch_floats(kFullBlock * (weights.inner + weights.columns));
+        float* result = from + kFullBlock * weights.inner;
+        std::copy_n(static_cast<const float*>(x.values), in, from);
+        std::fill(from + in, result, 0.0F);
+        multiply(primitives(kFullBlock), {from, nullptr, nullptr}, kFullBlock, result);
+        std::copy_n(result, out, static_cast<float*>(y));
+    }
 
     // Rows at a time: sums that are gone over again should still be in the cache then.
-    std::int64_t block() const { return is_integer ? kIntegerBlock : kBlock; }
+    std::int64_t block() const { return needs_full_blocks ? kFullBlock : is_integer ? kIntegerBlock : kBlock; }
 
     LinearWeights weights;
     bool is_integer;
     std::vector<Elementwise> activation;
     dnnl::primitive_attr attr;
     bool is_gelu;
+    // The kernels of older processors sum in an order that depends on the number of rows: there it is always the same.
+    bool needs_full_blocks;
     memory::data_type to;
     memory packed, bias;
     mutable std::mutex mutex;

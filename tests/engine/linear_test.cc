@@ -54,7 +54,7 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(Engine, LinearOfShape,
                          testing::Values(Shape{1, 1, 1}, Shape{3, 5, 7}, Shape{1, 768, 64}, Shape{129, 33, 64},
-                                         Shape{300, 64, 100}));
+                                         Shape{300, 64, 100}, Shape{61, 40, 768}, Shape{50, 3072, 48}));
 
 TEST_P(LinearOfShape, IsThePlainProduct) {
     const Linear linear(pack(weight, bias, Precision::fp32));
