@@ -209,7 +209,10 @@ void time_once(const Candidate& candidate, const Workload& workload, Times& time
     for (std::size_t i = 0; i < engine::kParts; ++i) times.parts[i] += after[i] - before[i];
 }
 
-double rounded(double value, double unit) { return std::round(value / unit) * unit; }
+double rounded(double value, int decimals) {
+    const double scale = std::pow(10.0, decimals);
+    return std::round(value * scale) / scale;
+}
 
 nlohmann::json report(const Candidate& candidate, const Workload& workload, const Times& times) {
     const auto& engine = candidate.engine;
@@ -222,8 +225,8 @@ nlohmann::json report(const Candidate& candidate, const Workload& workload, cons
     for (std::size_t i = 0; i < engine::kParts; ++i) {
         const double share = times.parts[i] / (threads * total);
         parts[engine::to_string(static_cast<engine::Part>(i))] = {
-            {"share", rounded(share, 1e-4)},
-            {"us_per_token", rounded(1e6 * times.parts[i] / static_cast<double>(times.seconds.size()) / tokens, 1e-3)}};
+            {"share", rounded(share, 4)},
+            {"us_per_token", rounded(1e6 * times.parts[i] / static_cast<double>(times.seconds.size()) / tokens, 3)}};
     }
     const auto& config = engine.config();
     nlohmann::json result = {
@@ -238,15 +241,14 @@ nlohmann::json report(const Candidate& candidate, const Workload& workload, cons
         {"workload", workload.name},
         {"batches", workload.batches},
         {"reps", times.seconds.size()},
-        {"real_tokens_per_s", {{"best", rounded(tokens / best, 0.1)}, {"median", rounded(tokens / middle, 0.1)}}},
-        {"latency_ms",
-         {{"best", rounded(1e3 * best / batches, 1e-3)}, {"median", rounded(1e3 * middle / batches, 1e-3)}}},
+        {"real_tokens_per_s", {{"best", rounded(tokens / best, 1)}, {"median", rounded(tokens / middle, 1)}}},
+        {"latency_ms", {{"best", rounded(1e3 * best / batches, 3)}, {"median", rounded(1e3 * middle / batches, 3)}}},
         {"real_tokens", times.last.tokens},
         {"padding", 0.0},
-        {"cpus_busy", rounded(times.processor / total, 0.01)},
-        {"load_seconds", rounded(candidate.load_seconds, 1e-3)},
-        {"gemm_ceiling_gops", rounded(candidate.ceiling, 0.1)},
-        {"share_of_ceiling", rounded(1e-9 * times.operations / total / threads / candidate.ceiling, 1e-3)},
+        {"cpus_busy", rounded(times.processor / total, 2)},
+        {"load_seconds", rounded(candidate.load_seconds, 3)},
+        {"gemm_ceiling_gops", rounded(candidate.ceiling, 1)},
+        {"share_of_ceiling", rounded(1e-9 * times.operations / total / threads / candidate.ceiling, 3)},
         {"parts", parts}};
     if (config.moe) result["expert_load"] = times.last.expert_load;
     return result;
@@ -281,7 +283,7 @@ void run_bench(const BenchOptions& given, const std::function<void(const nlohman
             auto result = report(*candidates[c], workload, times[c]);
             if (errors[c]) result["max_logit_error"] = *errors[c];
             if (candidates.size() > 1)
-                result["speedup"] = rounded(median(times[0].seconds) / median(times[c].seconds), 1e-3);
+                result["speedup"] = rounded(median(times[0].seconds) / median(times[c].seconds), 3);
             emit(result);
         }
     }
