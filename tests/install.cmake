@@ -1,5 +1,5 @@
 # Installs the build, and builds and runs the example outside of the sources with what was installed:
-#   cmake -DBUILD=build/release -DSOURCE=. -DWORK=dir -DMODEL=checkpoint -P tests/install.cmake
+#   cmake -DBUILD=build/release -DSOURCE=. -DWORK=dir -DGENERATOR=Ninja -DMODEL=checkpoint -P tests/install.cmake
 file(REMOVE_RECURSE ${WORK})
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE err)
@@ -11,7 +11,7 @@ endfunction()
 
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
 file(COPY ${SOURCE}/examples/embed DESTINATION ${WORK})
-run(${CMAKE_COMMAND} -S ${WORK}/embed -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+run(${CMAKE_COMMAND} -G "${GENERATOR}" -S ${WORK}/embed -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix)
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 
 # A model to classify with: a fixture's, and a vocabulary of its size.
