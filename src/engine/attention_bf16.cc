@@ -96,7 +96,6 @@ struct Head {
     }
 
     MOEBERT_TARGET void take_values(const bf16_bits* v, std::int64_t stride) const {
-        const __m512i zero = _mm512_setzero_si512();
         const __m256i none = _mm256_setzero_si256();
         for (std::int64_t t = 0; t < padded; t += 2)
             for (std::int64_t i = 0; i < size; i += kLanes) {
@@ -106,7 +105,7 @@ struct Head {
                 };
                 const __m512i even = _mm512_cvtepu16_epi32(row(t)), odd = _mm512_cvtepu16_epi32(row(t + 1));
                 const __m512i both = _mm512_or_si512(even, _mm512_slli_epi32(odd, 16));
-                _mm512_storeu_si512(values + t / 2 * size + i, t < tokens ? both : zero);
+                _mm512_storeu_si512(values + t / 2 * size + i, both);
             }
     }
 

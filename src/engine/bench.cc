@@ -1,6 +1,5 @@
 #include "engine/bench.h"
 
-#include <fmt/ranges.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -21,7 +20,6 @@ namespace moebert {
 namespace {
 
 using engine::Engine;
-using engine::Linear;
 
 std::vector<std::string> split(const std::string& text, char separator) {
     std::vector<std::string> parts;
@@ -179,7 +177,6 @@ std::unique_ptr<Candidate> load(const std::string& directory, const std::string&
 // float32.
 std::optional<double> logit_error(const Candidate& candidate) {
     if (engine::is_prepared(candidate.directory)) return {};
-    RandomEngine random(1);
     std::vector<Feature> features;
     for (const std::size_t tokens : {12, 16, 9, 16})
         features.push_back(random_features(1, tokens, candidate.engine.config().vocab_size).front());

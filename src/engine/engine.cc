@@ -228,8 +228,7 @@ private:
 namespace {
 
 Weights pack_checked(const Checkpoint& checkpoint, Precision precision) {
-    if (!is_supported(precision))
-        fail_usage("precision {}: this processor has no such matrix products", to_string(precision));
+    check_supported(precision);
     const OneThread one;
     return pack_weights(checkpoint, precision);
 }

@@ -33,8 +33,6 @@ memory::data_type type_of(Precision p) {
 memory::data_type source_type(Precision p) { return p == Precision::int8 ? memory::data_type::u8 : type_of(p); }
 memory::data_type weight_type(Precision p) { return p == Precision::int8 ? memory::data_type::s8 : type_of(p); }
 
-std::size_t source_size(Precision p) { return p == Precision::fp32 ? 4 : p == Precision::bf16 ? 2 : 1; }
-
 memory::desc plain(std::int64_t rows, std::int64_t columns, memory::data_type type) {
     return {{rows, columns}, type, memory::format_tag::ab};
 }
@@ -256,7 +254,7 @@ struct Linear::Product {
           is_integer(weights.precision == Precision::int8),
           activation(parse_activation(name)),
           attr(is_integer ? attributes() : attributes(activation)),
-          is_gelu(name == "gelu" || name == "gelu_python"),
+          is_gelu(activation.size() == 1 && activation.front().algorithm == dnnl::algorithm::eltwise_gelu_erf),
           needs_full_blocks(!has_avx512()),
           to(is_integer ? memory::data_type::s32 : type_of(precision_of(result, weights.precision))),
           packed(view(layout(weights.inner, weights.columns, weights.precision), weights.packed.data())),
@@ -357,7 +355,7 @@ namespace {
 Operand after(const Operand& x, std::int64_t rows, std::int64_t inner, Precision precision) {
     const auto* values = static_cast<const std::byte*>(x.values);
     Operand out = x;
-    out.values = values + static_cast<std::size_t>(rows * inner) * source_size(precision);
+    out.values = values + static_cast<std::size_t>(rows * inner) * operand_size(precision);
     if (precision == Precision::int8) {
         out.scale += rows;
         out.zero += rows;

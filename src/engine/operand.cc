@@ -6,13 +6,10 @@
 #include "engine/kernels.h"
 
 namespace moebert::engine {
-namespace {
 
-std::size_t size_of(Precision precision) {
+std::size_t operand_size(Precision precision) {
     return precision == Precision::fp32 ? 4 : precision == Precision::bf16 ? 2 : 1;
 }
-
-}  // namespace
 
 std::string to_string(Precision precision) {
     return precision == Precision::fp32 ? "fp32" : precision == Precision::bf16 ? "bf16" : "int8";
@@ -25,21 +22,26 @@ Precision parse_precision(const std::string& name) {
     fail_usage("precision: '{}' given; expected auto, fp32, bf16 or int8", name);
 }
 
+void check_supported(Precision precision) {
+    if (!is_supported(precision))
+        fail_usage("precision {}: this processor has no such matrix products", to_string(precision));
+}
+
 Precision fastest_precision() { return is_supported(Precision::bf16) ? Precision::bf16 : Precision::fp32; }
 
 void OperandRows::reserve(std::int64_t rows) {
-    grow(values_, rows * width_ * static_cast<std::int64_t>(size_of(precision_)));
+    grow(values_, rows * width_ * static_cast<std::int64_t>(operand_size(precision_)));
     if (precision_ != Precision::int8) return;
     grow(scale_, rows);
     grow(zero_, rows);
 }
 
 std::byte* OperandRows::at(std::int64_t row) {
-    return values_.data() + static_cast<std::size_t>(row * width_) * size_of(precision_);
+    return values_.data() + static_cast<std::size_t>(row * width_) * operand_size(precision_);
 }
 
 Operand OperandRows::from(std::int64_t row) const {
-    const auto* values = values_.data() + static_cast<std::size_t>(row * width_) * size_of(precision_);
+    const auto* values = values_.data() + static_cast<std::size_t>(row * width_) * operand_size(precision_);
     if (precision_ != Precision::int8) return {values, nullptr, nullptr};
     return {values, scale_.data() + row, zero_.data() + row};
 }
@@ -62,7 +64,7 @@ void OperandRows::set(std::int64_t first, std::int64_t rows, const float* values
 
 void OperandRows::copy(std::int64_t row, const OperandRows& rows, std::int64_t other) {
     const auto from = rows.from(other);
-    std::memcpy(at(row), from.values, static_cast<std::size_t>(width_) * size_of(precision_));
+    std::memcpy(at(row), from.values, static_cast<std::size_t>(width_) * operand_size(precision_));
     if (precision_ != Precision::int8) return;
     scale_[static_cast<std::size_t>(row)] = *from.scale;
     zero_[static_cast<std::size_t>(row)] = *from.zero;

@@ -18,8 +18,11 @@ enum class Precision {
 std::string to_string(Precision precision);
 Precision parse_precision(const std::string& name);  // throws a UsageError; "auto" is fastest_precision()
 
+std::size_t operand_size(Precision precision);  // bytes of one value
+
 // Whether this processor multiplies matrices in it faster than in float32.
 bool is_supported(Precision precision);
+void check_supported(Precision precision);  // throws a UsageError when it doesn't
 // The fastest one whose results stay near float32's without quantization: bf16 where the processor has it.
 Precision fastest_precision();
 

@@ -195,8 +195,7 @@ Metadata prepared_metadata(const fs::path& directory) {
 }
 
 void prepare(const fs::path& from, Precision precision, const fs::path& to) {
-    if (!is_supported(precision))
-        fail_usage("precision {}: this processor has no such matrix products", to_string(precision));
+    check_supported(precision);
     const auto checkpoint = load_finetuned(from);
     const OneThread one;
     Recorder recorder(checkpoint);
@@ -241,7 +240,7 @@ Weights load_weights(const fs::path& directory, const std::string& precision) {
         return weights;
     }
     const auto wanted = precision.empty() ? Precision::fp32 : parse_precision(precision);
-    if (!is_supported(wanted)) fail_usage("precision {}: this processor has no such matrix products", precision);
+    check_supported(wanted);
     const OneThread one;
     return pack_weights(load_finetuned(directory), wanted);
 }
