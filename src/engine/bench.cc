@@ -158,24 +158,24 @@ double ceiling_of(const Engine& engine) {
 }
 
 // One checkpoint that is timed.
-struct Candidate {
+struct Contender {
     std::string directory;
     Engine engine;
     double load_seconds, ceiling;
 };
 
-std::unique_ptr<Candidate> load(const std::string& directory, const std::string& precision,
+std::unique_ptr<Contender> load(const std::string& directory, const std::string& precision,
                                 const engine::EngineOptions& options) {
     const auto start = std::chrono::steady_clock::now();
     Engine engine(engine::load_weights(directory, precision), options);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const double ceiling = ceiling_of(engine);
-    return std::make_unique<Candidate>(Candidate{directory, std::move(engine), seconds, ceiling});
+    return std::make_unique<Contender>(Contender{directory, std::move(engine), seconds, ceiling});
 }
 
 // The largest difference of logits from those in float32, on four short sentences; nothing where the file has no
 // float32.
-std::optional<double> logit_error(const Candidate& candidate) {
+std::optional<double> logit_error(const Contender& candidate) {
     if (engine::is_prepared(candidate.directory)) return {};
     std::vector<Feature> features;
     for (const std::size_t tokens : {12, 16, 9, 16})
@@ -195,7 +195,7 @@ struct Times {
     engine::EngineResult last;
 };
 
-void time_once(const Candidate& candidate, const Workload& workload, Times& times) {
+void time_once(const Contender& candidate, const Workload& workload, Times& times) {
     const auto before = candidate.engine.seconds();
     const auto operations = candidate.engine.operations(), processor = processor_seconds();
     times.last = candidate.engine.run(workload.features);
@@ -211,7 +211,7 @@ double rounded(double value, int decimals) {
     return std::round(value * scale) / scale;
 }
 
-nlohmann::json report(const Candidate& candidate, const Workload& workload, const Times& times) {
+nlohmann::json report(const Contender& candidate, const Workload& workload, const Times& times) {
     const auto& engine = candidate.engine;
     const auto threads = static_cast<double>(engine.options().threads);
     const auto best = std::ranges::min(times.seconds), middle = median(times.seconds);
@@ -262,7 +262,7 @@ void run_bench(const BenchOptions& given, const std::function<void(const nlohman
     compute.threads = options.num_threads;
     compute.max_sentences = options.batch_size;
     compute.sharing = engine::parse_sharing(options.sharing);
-    std::vector<std::unique_ptr<Candidate>> candidates;
+    std::vector<std::unique_ptr<Contender>> candidates;
     if (!options.baseline.empty()) candidates.push_back(load(options.baseline, options.precision, compute));
     candidates.push_back(load(options.model_name_or_path, options.precision, compute));
     options.num_threads = candidates.front()->engine.options().threads;

@@ -10,7 +10,7 @@ namespace moebert::engine {
 namespace {
 
 // Rows of the feed-forward layer at a time, so that its wide results stay in the cache.
-constexpr std::int64_t kBlock = 128;
+constexpr std::int64_t kRowsAtOnce = 128;
 
 std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
@@ -122,12 +122,12 @@ void Worker::prepare(std::span<const Feature* const> sentences) {
     sentences_ = std::ssize(sentences);
     const auto& c = weights_.config;
     for (auto* states : {&x_, &y_, &context_}) states->reserve(rows_);
-    for (auto* block : {&hidden_, &grouped_}) block->reserve(kBlock);
+    for (auto* block : {&hidden_, &grouped_}) block->reserve(kRowsAtOnce);
     grow(output_, rows_ * c.hidden_size);
     grow(work_, static_cast<std::int64_t>(weights_.rounds_attention ? attention_bf16_work(longest, c.head_size())
                                                                     : attention_work(longest, c.head_size())));
     if (!team_ || &team_->leader == this) {
-        const auto rows = team_ ? rows_ : std::max(longest, kBlock);
+        const auto rows = team_ ? rows_ : std::max(longest, kRowsAtOnce);
         for (std::size_t i = 0; i < (team_ ? 2U : 1U); ++i) {
             if (weights_.rounds_attention)
                 grow(qkv_bf16_[i], 3 * rows * c.hidden_size);
@@ -196,7 +196,7 @@ void Worker::attend_sentence(std::int64_t place, std::int64_t tokens, std::size_
 void Worker::attend(const Layer& layer, std::size_t k, bool only_first) {
     for (std::int64_t b = 0; b < sentences_;) {
         const auto first_sentence = b, start = starts_[at(b)];
-        while (++b < sentences_ && starts_[at(b + 1)] - start <= kBlock) {
+        while (++b < sentences_ && starts_[at(b + 1)] - start <= kRowsAtOnce) {
         }
         const auto first = std::max(begin_, start), last = std::min(end_, starts_[at(b)]);
         query_key_value(layer, k, first, last);
@@ -246,8 +246,8 @@ void Worker::feed_forward(const FeedForward& expert, std::span<const std::int32_
     const auto width = weights_.config.hidden_size;
     const bool all = rows.empty();
     const auto count = all ? end_ - begin_ : std::ssize(rows);
-    for (std::int64_t first = 0; first < count; first += kBlock) {
-        const auto size = std::min(kBlock, count - first);
+    for (std::int64_t first = 0; first < count; first += kRowsAtOnce) {
+        const auto size = std::min(kRowsAtOnce, count - first);
         for (std::int64_t i = 0; !all && i < size; ++i) grouped_.copy(i, y_.operand(), rows[at(first + i)]);
         const auto in = all ? y_.operand().from(begin_ + first) : grouped_.from(0);
         multiply(expert.up, in, size, hidden_);

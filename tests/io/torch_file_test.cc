@@ -14,7 +14,7 @@ using test::pickled_dict;
 using test::TorchTensor;
 using TorchFile = test::InFolder;
 
-TensorMap parse(std::string_view content) { return parse_torch_file(test::bytes_of(content), "f.bin"); }
+TensorMap parse_torch(std::string_view content) { return parse_torch_file(test::bytes_of(content), "f.bin"); }
 
 // Ten floats: 0 to 9.
 std::string ten_floats() {
@@ -46,30 +46,30 @@ TEST_F(TorchFile, HoldsWhatTheSafetensorsFileBesideItHolds) {
 
 TEST_F(TorchFile, MakesStridedTensorsContiguous) {
     const auto tensor =
-        parse(one_tensor({.storage_size = 10, .offset = 1, .shape = {3, 2}, .strides = {1, 4}})).at("a");
+        parse_torch(one_tensor({.storage_size = 10, .offset = 1, .shape = {3, 2}, .strides = {1, 4}})).at("a");
     EXPECT_EQ(tensor.shape, (Shape{3, 2}));
     EXPECT_EQ(floats(tensor), (std::vector<float>{1, 5, 2, 6, 3, 7}));
 }
 
 TEST_F(TorchFile, RepeatsTheElementsOfAnExpandedTensor) {
     const auto tensor =
-        parse(one_tensor({.storage_size = 10, .offset = 3, .shape = {2, 2}, .strides = {0, 1}})).at("a");
+        parse_torch(one_tensor({.storage_size = 10, .offset = 3, .shape = {2, 2}, .strides = {0, 1}})).at("a");
     EXPECT_EQ(floats(tensor), (std::vector<float>{3, 4, 3, 4}));
 }
 
 TEST_F(TorchFile, SharesTheMemoryOfTensorsThatShareAStorage) {
-    const TensorMap tensors =
-        parse(archive(pickled_dict({{"tail", pickled({.storage_size = 10, .offset = 6, .shape = {4}, .strides = {1}})},
-                                    {"whole", pickled({.storage_size = 10, .shape = {2, 5}, .strides = {5, 1}})}})));
+    const TensorMap tensors = parse_torch(
+        archive(pickled_dict({{"tail", pickled({.storage_size = 10, .offset = 6, .shape = {4}, .strides = {1}})},
+                              {"whole", pickled({.storage_size = 10, .shape = {2, 5}, .strides = {5, 1}})}})));
     EXPECT_EQ(floats(tensors.at("tail")), (std::vector<float>{6, 7, 8, 9}));
     EXPECT_EQ(tensors.at("tail").bytes.data(), tensors.at("whole").bytes.data() + 6 * sizeof(float));
 }
 
 TEST_F(TorchFile, MayHoldScalarsEmptyTensorsAndOnesWithIdleStrides) {
-    const TensorMap tensors =
-        parse(archive(pickled_dict({{"scalar", pickled({.storage_size = 10, .offset = 9})},
-                                    {"empty", pickled({.storage_size = 10, .shape = {0, 3}, .strides = {3, 1}})},
-                                    {"row", pickled({.storage_size = 10, .shape = {1, 3}, .strides = {77, 1}})}})));
+    const TensorMap tensors = parse_torch(
+        archive(pickled_dict({{"scalar", pickled({.storage_size = 10, .offset = 9})},
+                              {"empty", pickled({.storage_size = 10, .shape = {0, 3}, .strides = {3, 1}})},
+                              {"row", pickled({.storage_size = 10, .shape = {1, 3}, .strides = {77, 1}})}})));
     EXPECT_EQ(floats(tensors.at("scalar")), (std::vector<float>{9}));
     EXPECT_EQ(tensors.at("empty").shape, (Shape{0, 3}));
     EXPECT_EQ(floats(tensors.at("row")), (std::vector<float>{0, 1, 2}));
@@ -84,7 +84,7 @@ TEST_F(TorchFile, KnowsEveryTypeOfStorage) {
     for (const auto& [type, dtype] : types) {
         const auto size = static_cast<std::int64_t>(40 / dtype_size(dtype));
         const auto tensor =
-            parse(one_tensor({.type = type, .storage_size = size, .shape = {size}, .strides = {1}})).at("a");
+            parse_torch(one_tensor({.type = type, .storage_size = size, .shape = {size}, .strides = {1}})).at("a");
         EXPECT_EQ(tensor.dtype, dtype);
         EXPECT_TRUE(std::ranges::equal(tensor.bytes, test::bytes_of(ten_floats())));
     }
@@ -95,25 +95,26 @@ TEST_F(TorchFile, MayHoldParametersAndAStateDictionarysVersions) {
     const std::string parameter =
         "ctorch._utils\n_rebuild_parameter\n(" + tensor + "I01\nccollections\nOrderedDict\n)RtR";
     const std::string dict = "ccollections\nOrderedDict\n)RS'a'\n" + parameter + "s(S'_metadata'\n(ddb.";
-    EXPECT_EQ(parse(archive(dict)).at("a").shape, (Shape{10}));
+    EXPECT_EQ(parse_torch(archive(dict)).at("a").shape, (Shape{10}));
 }
 
 TEST_F(TorchFile, OfBeforePyTorch16IsRefusedWithAWayOut) {
     const std::string legacy("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
-    EXPECT_ERROR(parse(legacy), "f.bin: the format of PyTorch before 1.6; load it with torch.load and save it again");
+    EXPECT_ERROR(parse_torch(legacy),
+                 "f.bin: the format of PyTorch before 1.6; load it with torch.load and save it again");
 }
 
 TEST_F(TorchFile, ThatIsNoArchiveIsRefused) {
-    EXPECT_ERROR(parse(""), "f.bin: not a readable zip archive");
-    EXPECT_ERROR(parse("not a zip"), "f.bin: not a readable zip archive");
-    EXPECT_ERROR(parse(test::zip({{"a.txt", "x"}})), "f.bin: a zip archive, but not one of torch.save");
+    EXPECT_ERROR(parse_torch(""), "f.bin: not a readable zip archive");
+    EXPECT_ERROR(parse_torch("not a zip"), "f.bin: not a readable zip archive");
+    EXPECT_ERROR(parse_torch(test::zip({{"a.txt", "x"}})), "f.bin: a zip archive, but not one of torch.save");
 }
 
 TEST_F(TorchFile, IsNeverUnpacked) {
     const std::string bomb =
         test::zip({{"archive/data.pkl", "(d."}, {"archive/data/0", std::string(1 << 20, 'x')}}, true);
     EXPECT_LT(bomb.size(), 10000u);
-    EXPECT_ERROR(parse(bomb), "expected no compression");
+    EXPECT_ERROR(parse_torch(bomb), "expected no compression");
 }
 
 TEST_F(TorchFile, WithAWrongChecksumIsRefused) {
@@ -121,24 +122,24 @@ TEST_F(TorchFile, WithAWrongChecksumIsRefused) {
     const auto position = content.find(ten_floats());
     ASSERT_NE(position, std::string::npos);
     content[position] ^= 1;
-    EXPECT_ERROR(parse(content), "archive/data/0: truncated, or its checksum is wrong");
+    EXPECT_ERROR(parse_torch(content), "archive/data/0: truncated, or its checksum is wrong");
 }
 
 TEST_F(TorchFile, OfABigEndianMachineIsRefused) {
-    EXPECT_ERROR(parse(test::zip({{"x/data.pkl", "(d."}, {"x/byteorder", "big"}})), "byteorder: expected little");
-    EXPECT_TRUE(parse(test::zip({{"x/data.pkl", "(d."}, {"x/byteorder", "little"}})).empty());
+    EXPECT_ERROR(parse_torch(test::zip({{"x/data.pkl", "(d."}, {"x/byteorder", "big"}})), "byteorder: expected little");
+    EXPECT_TRUE(parse_torch(test::zip({{"x/data.pkl", "(d."}, {"x/byteorder", "little"}})).empty());
 }
 
-struct Refused {
+struct BadTorchFile {
     const char* title;
     std::string content;
     std::string message;
 };
 
-class RefusedTorchFile : public testing::TestWithParam<Refused> {};
+class RefusedTorchFile : public testing::TestWithParam<BadTorchFile> {};
 
 TEST_P(RefusedTorchFile, IsNamedWithTheReason) {
-    const std::string message = test::error_of([] { parse(GetParam().content); });
+    const std::string message = test::error_of([] { parse_torch(GetParam().content); });
     EXPECT_PRED2(test::contains, message, "f.bin: " + GetParam().message);
 }
 
@@ -147,51 +148,54 @@ constexpr std::int64_t huge = std::int64_t{1} << 62;
 INSTANTIATE_TEST_SUITE_P(
     All, RefusedTorchFile,
     testing::Values(
-        Refused{"System", archive("cos\nsystem\n(S'true'\ntR."), "not plain data: the pickle asks for os.system"},
-        Refused{"AList", archive("(l."), "expected a dict, found a list"},
-        Refused{"NumberForAName", archive("(I1\nI2\nd."), "a tensor's name: expected a string, found an int"},
-        Refused{"NoTensor", archive("(S'a'\nI2\nd."), "a: expected a tensor, found an int"},
-        Refused{"StorageForATensor", archive("(S'a'\nctorch\nFloatStorage\nd."), "a: expected a tensor, found torch F"},
-        Refused{"FewArguments", archive("(S'a'\nctorch._utils\n_rebuild_tensor_v2\n)Rd."), "a: expected a tensor"},
-        Refused{"ParameterOfNothing", archive("(S'a'\nctorch._utils\n_rebuild_parameter\n)Rd."),
-                "a: expected a tensor"},
-        Refused{"NoStorage", archive("(S'a'\nctorch._utils\n_rebuild_tensor_v2\n(I1\nI0\n)))I0\ntRd."),
-                "a: expected a storage, found an int"},
-        Refused{"StorageThatIsMissing", one_tensor({.key = "1", .storage_size = 10}),
-                "archive/data/1: missing in the archive"},
-        Refused{"StorageElsewhere", one_tensor({.key = "../../etc/passwd", .storage_size = 10}),
-                "archive/data/../../etc/passwd: missing in the archive"},
-        Refused{"StorageOfAnotherSize", one_tensor({.storage_size = 11}),
-                "a: its storage has 40 bytes, not those of 11"},
-        Refused{"StorageOfNegativeSize", one_tensor({.storage_size = -1}),
-                "a: its storage has 40 bytes, not those of -1"},
-        Refused{"StorageOfHugeSize", one_tensor({.storage_size = huge}), "a: its storage has 40 bytes, not those of"},
-        Refused{"OutsideOfTheStorage", one_tensor({.storage_size = 10, .shape = {11}, .strides = {1}}),
-                "a: shape [11] with strides [1] at offset 0 is outside of its storage of 10 elements"},
-        Refused{"OffsetAtTheEnd", one_tensor({.storage_size = 10, .offset = 10}),
-                "a: shape [] with strides [] at offset 10"},
-        Refused{"NegativeOffset", one_tensor({.storage_size = 10, .offset = -1}),
-                "a: shape [] with strides [] at offset -1"},
-        Refused{"NegativeShape", one_tensor({.storage_size = 10, .shape = {-1}, .strides = {1}}), "a: shape [-1]"},
-        Refused{"NegativeStride", one_tensor({.storage_size = 10, .offset = 9, .shape = {2}, .strides = {-1}}),
-                "a: shape [2] with strides [-1] at offset 9 is malformed"},
-        Refused{"StridesMissing", one_tensor({.storage_size = 10, .shape = {2}}), "a: shape [2] with strides []"},
-        Refused{"OverflowingShape", one_tensor({.storage_size = 10, .shape = {huge, huge}, .strides = {0, 0}}),
-                "a: shape"},
-        Refused{"OverflowingStride", one_tensor({.storage_size = 10, .shape = {3}, .strides = {huge}}), "a: shape [3]"},
-        Refused{"OverflowingOffset", one_tensor({.storage_size = 10, .offset = huge, .shape = {2}, .strides = {huge}}),
-                "a: "},
-        Refused{"ExpandedToNoEnd", one_tensor({.storage_size = 10, .shape = {1 << 30}, .strides = {0}}),
-                "a: takes 4294967296 bytes, more than a file of this size explains"},
-        Refused{"ManyDimensions", one_tensor({.storage_size = 10, .shape = Shape(17, 1), .strides = Shape(17, 1)}),
-                "a: shape"}),
+        BadTorchFile{"System", archive("cos\nsystem\n(S'true'\ntR."), "not plain data: the pickle asks for os.system"},
+        BadTorchFile{"AList", archive("(l."), "expected a dict, found a list"},
+        BadTorchFile{"NumberForAName", archive("(I1\nI2\nd."), "a tensor's name: expected a string, found an int"},
+        BadTorchFile{"NoTensor", archive("(S'a'\nI2\nd."), "a: expected a tensor, found an int"},
+        BadTorchFile{"StorageForATensor", archive("(S'a'\nctorch\nFloatStorage\nd."),
+                     "a: expected a tensor, found torch F"},
+        BadTorchFile{"FewArguments", archive("(S'a'\nctorch._utils\n_rebuild_tensor_v2\n)Rd."), "a: expected a tensor"},
+        BadTorchFile{"ParameterOfNothing", archive("(S'a'\nctorch._utils\n_rebuild_parameter\n)Rd."),
+                     "a: expected a tensor"},
+        BadTorchFile{"NoStorage", archive("(S'a'\nctorch._utils\n_rebuild_tensor_v2\n(I1\nI0\n)))I0\ntRd."),
+                     "a: expected a storage, found an int"},
+        BadTorchFile{"StorageThatIsMissing", one_tensor({.key = "1", .storage_size = 10}),
+                     "archive/data/1: missing in the archive"},
+        BadTorchFile{"StorageElsewhere", one_tensor({.key = "../../etc/passwd", .storage_size = 10}),
+                     "archive/data/../../etc/passwd: missing in the archive"},
+        BadTorchFile{"StorageOfAnotherSize", one_tensor({.storage_size = 11}),
+                     "a: its storage has 40 bytes, not those of 11"},
+        BadTorchFile{"StorageOfNegativeSize", one_tensor({.storage_size = -1}),
+                     "a: its storage has 40 bytes, not those of -1"},
+        BadTorchFile{"StorageOfHugeSize", one_tensor({.storage_size = huge}),
+                     "a: its storage has 40 bytes, not those of"},
+        BadTorchFile{"OutsideOfTheStorage", one_tensor({.storage_size = 10, .shape = {11}, .strides = {1}}),
+                     "a: shape [11] with strides [1] at offset 0 is outside of its storage of 10 elements"},
+        BadTorchFile{"OffsetAtTheEnd", one_tensor({.storage_size = 10, .offset = 10}),
+                     "a: shape [] with strides [] at offset 10"},
+        BadTorchFile{"NegativeOffset", one_tensor({.storage_size = 10, .offset = -1}),
+                     "a: shape [] with strides [] at offset -1"},
+        BadTorchFile{"NegativeShape", one_tensor({.storage_size = 10, .shape = {-1}, .strides = {1}}), "a: shape [-1]"},
+        BadTorchFile{"NegativeStride", one_tensor({.storage_size = 10, .offset = 9, .shape = {2}, .strides = {-1}}),
+                     "a: shape [2] with strides [-1] at offset 9 is malformed"},
+        BadTorchFile{"StridesMissing", one_tensor({.storage_size = 10, .shape = {2}}), "a: shape [2] with strides []"},
+        BadTorchFile{"OverflowingShape", one_tensor({.storage_size = 10, .shape = {huge, huge}, .strides = {0, 0}}),
+                     "a: shape"},
+        BadTorchFile{"OverflowingStride", one_tensor({.storage_size = 10, .shape = {3}, .strides = {huge}}),
+                     "a: shape [3]"},
+        BadTorchFile{"OverflowingOffset",
+                     one_tensor({.storage_size = 10, .offset = huge, .shape = {2}, .strides = {huge}}), "a: "},
+        BadTorchFile{"ExpandedToNoEnd", one_tensor({.storage_size = 10, .shape = {1 << 30}, .strides = {0}}),
+                     "a: takes 4294967296 bytes, more than a file of this size explains"},
+        BadTorchFile{"ManyDimensions", one_tensor({.storage_size = 10, .shape = Shape(17, 1), .strides = Shape(17, 1)}),
+                     "a: shape"}),
     [](const auto& refused) { return refused.param.title; });
 
 TEST_F(TorchFile, ThatIsDamagedIsRefusedOrReadButNeverCrashes) {
     const std::string content = archive(
         pickled_dict({{"strided", pickled({.storage_size = 10, .offset = 1, .shape = {3, 2}, .strides = {1, 4}})},
                       {"whole", pickled({.storage_size = 10, .shape = {2, 5}, .strides = {5, 1}})}}));
-    test::try_damaged(content, [](std::string_view damaged) { parse(damaged); });
+    test::try_damaged(content, [](std::string_view damaged) { parse_torch(damaged); });
 }
 
 }  // namespace

@@ -5,15 +5,9 @@
 namespace moebert {
 namespace {
 
+using test::kRounding;
+using test::layout_of;
 using test::relative_error;
-
-constexpr double kRounding = 2e-5;  // of sums of some hundred float32 terms
-
-std::shared_ptr<const BatchLayout> layout_of(const std::vector<std::int64_t>& lengths) {
-    std::vector<std::int64_t> starts{0};
-    for (const auto length : lengths) starts.push_back(starts.back() + length);
-    return std::make_shared<const BatchLayout>(make_layout(starts, lengths));
-}
 
 // Of one sentence, (h, rows, rows): zero queries make all probabilities alike, and values that are unit vectors show
 // which of them were kept.

@@ -14,7 +14,7 @@ using test::first_indices;
 using test::random_features;
 
 // Of logits about 1 after sums of some hundred float32 terms in every layer.
-constexpr double kRounding = 1e-5;
+constexpr double kLogitRounding = 1e-5;
 
 struct Case {
     const char* fixture;
@@ -57,7 +57,7 @@ TEST_P(Evaluation, DoesNotDependOnBatchSizeOrThreads) {
     for (const auto& [size, threads] : {std::pair{3, 1}, {7, 2}, {30, 2}, {100, 1}}) {
         at::set_num_threads(threads);
         const auto found = run_model(model, features, {size, torch::kFloat32});
-        EXPECT_LE(largest_difference(found.logits, expected.logits), kRounding) << size;
+        EXPECT_LE(largest_difference(found.logits, expected.logits), kLogitRounding) << size;
         EXPECT_EQ(found.tokens, expected.tokens);
         EXPECT_EQ(found.expert_load, expected.expert_load);
     }
@@ -74,7 +74,7 @@ TEST_P(Evaluation, DoesNotDependOnTheOrder) {
         const auto size = (spans ? feature.input_ids.size() : 1U) * static_cast<std::size_t>(model.config.num_labels());
         end -= size;
         for (std::size_t i = 0; i < size; ++i)
-            EXPECT_NEAR(backwards.logits[end + i], forwards.logits[at + i], kRounding);
+            EXPECT_NEAR(backwards.logits[end + i], forwards.logits[at + i], kLogitRounding);
         at += size;
     }
 }
@@ -96,10 +96,10 @@ TEST_P(Evaluation, DoesNotDependOnPadding) {
     const auto real = mask.view({-1}).nonzero().squeeze(1);
     for (std::size_t k = 0; k < packed.hidden_states.size(); ++k)
         EXPECT_LE(test::relative_error(padded.hidden_states[k].index_select(0, real), packed.hidden_states[k]),
-                  kRounding)
+                  kLogitRounding)
             << k;
     EXPECT_LE(test::relative_error(spans ? padded.logits.index_select(0, real) : padded.logits, packed.logits),
-              kRounding);
+              kLogitRounding);
 }
 
 TEST_P(EvaluationOfSentences, OfTheWholeLastLayerIsThatOfItsFirstRowsOnly) {
@@ -107,7 +107,7 @@ TEST_P(EvaluationOfSentences, OfTheWholeLastLayerIsThatOfItsFirstRowsOnly) {
     ForwardOptions all;
     all.hidden_states = true;
     const auto batch = make_batch(features, first_indices(30), ProblemType::classification);
-    EXPECT_LE(test::relative_error(forward(model, batch).logits, forward(model, batch, all).logits), kRounding);
+    EXPECT_LE(test::relative_error(forward(model, batch).logits, forward(model, batch, all).logits), kLogitRounding);
 }
 
 std::vector<Case> cases(const std::vector<const char*>& fixture_names) {

@@ -1,31 +1,19 @@
 // The model on packed batches: kernels against their plain twins, and results that depend on nothing but the sentence.
-#include <gtest/gtest.h>
-
-#include <numeric>
-
-#include "core/random.h"
-#include "moe/build_student.h"
-#include "moe/hash_table.h"
 #include "train/adamw.h"
 #include "train/importance_pass.h"
 #include "train/losses.h"
+#include "train/support.h"
 
 namespace moebert {
 namespace {
 
-// What rounding explains in sums of a few hundred float32 terms, of magnitude one.
-constexpr double kRounding = 2e-5;
+using test::first_indices;
+using test::kRounding;
+using test::layout_of;
+using test::random_features;
 
 void expect_near(const torch::Tensor& actual, const torch::Tensor& expected, double bound = kRounding) {
-    ASSERT_EQ(actual.sizes(), expected.sizes());
-    const double scale = std::max(1e-6, expected.abs().max().item<double>());
-    EXPECT_LE((actual - expected).abs().max().item<double>() / scale, bound);
-}
-
-std::shared_ptr<const BatchLayout> layout_of(const std::vector<std::int64_t>& lengths) {
-    std::vector<std::int64_t> starts{0};
-    for (const auto length : lengths) starts.push_back(starts.back() + length);
-    return std::make_shared<const BatchLayout>(make_layout(starts, lengths));
+    EXPECT_LE(test::relative_error(actual, expected), bound);
 }
 
 TEST(Attention, EqualsItsPlainTwinForwardAndBackward) {
@@ -99,36 +87,6 @@ TEST(LinearLayer, EqualsLibtorchsForwardAndBackward) {
     }
 }
 
-Checkpoint dense_fixture(const std::string& name = "cls3") {
-    return load_checkpoint(std::string(MOEBERT_SOURCE_DIR "/tests/parity/fixtures/") + name + "/dense");
-}
-
-std::vector<Feature> random_features(std::size_t count, std::int64_t classes) {
-    RandomEngine engine(9);
-    std::vector<Feature> features(count);
-    for (auto& feature : features) {
-        feature.input_ids.resize(3 + uniform_index(engine, 17));
-        for (auto& id : feature.input_ids) id = static_cast<std::int32_t>(1 + uniform_index(engine, 96));
-        feature.token_type_ids.assign(feature.input_ids.size(), 0);
-        feature.label = static_cast<double>(uniform_index(engine, static_cast<std::uint64_t>(classes)));
-    }
-    return features;
-}
-
-std::vector<std::int64_t> all_of(const std::vector<Feature>& features) {
-    std::vector<std::int64_t> indices(features.size());
-    std::iota(indices.begin(), indices.end(), 0);
-    return indices;
-}
-
-Checkpoint student_fixture(RouteMethod method) {
-    const auto dense = dense_fixture();
-    const MoeConfig moe{4, 16, 8, method, 0.1};
-    const std::vector<std::int64_t> counts(97, 1);
-    const auto tables = make_hash_tables(method, 3, 97, 4, 1, balanced_hash_table(counts, 4, 1));
-    return split_checkpoint(dense, moe, neuron_orders(SplitMethod::random, nullptr, 3, 64, 1), tables, 1);
-}
-
 // (B, T) tensors with zeros after each sentence's end.
 Batch padded(const std::vector<Feature>& features) {
     auto ids = torch::zeros({std::ssize(features), 25}, torch::kInt64), mask = torch::zeros_like(ids);
@@ -144,17 +102,20 @@ Batch padded(const std::vector<Feature>& features) {
 
 class EveryModel : public testing::TestWithParam<int> {
 protected:
-    Model model = load_model(GetParam() < 0 ? dense_fixture() : student_fixture(static_cast<RouteMethod>(GetParam())));
+    Model model =
+        load_model(GetParam() < 0 ? test::dense_checkpoint("cls3")
+                                  : test::student_checkpoint("cls3", static_cast<RouteMethod>(GetParam()), 0.1));
     std::vector<Feature> features = random_features(12, 3);
 };
 
 TEST_P(EveryModel, GivesTheSameLogitsWithAndWithoutPadding) {
-    const auto packed = make_batch(features, all_of(features), ProblemType::classification);
+    const auto packed = make_batch(features, first_indices(features.size()), ProblemType::classification);
     expect_near(forward(model, padded(features)).logits, forward(model, packed).logits);
 }
 
 TEST_P(EveryModel, GivesTheSameLogitsAloneAndInABatch) {
-    const auto together = forward(model, make_batch(features, all_of(features), ProblemType::classification)).logits;
+    const auto together =
+        forward(model, make_batch(features, first_indices(features.size()), ProblemType::classification)).logits;
     for (std::int64_t i = 0; i < std::ssize(features); ++i) {
         const std::vector<std::int64_t> one{i};
         expect_near(forward(model, make_batch(features, one, ProblemType::classification)).logits,
@@ -182,7 +143,7 @@ INSTANTIATE_TEST_SUITE_P(DenseAndRouted, EveryModel, testing::Values(-1, 0, 1, 2
 
 torch::Tensor scores_in_batches(const Model& model, const std::vector<Feature>& features, std::size_t size) {
     auto scores = torch::zeros({3, 64}, torch::kFloat64);
-    const auto indices = all_of(features);
+    const auto indices = first_indices(features.size());
     for (std::size_t first = 0; first < indices.size(); first += size) {
         const auto part = std::span(indices).subspan(first, std::min(size, indices.size() - first));
         accumulate_importance(model, make_batch(features, part, ProblemType::classification), torch::kFloat32, scores);
@@ -191,14 +152,14 @@ torch::Tensor scores_in_batches(const Model& model, const std::vector<Feature>& 
 }
 
 TEST(ImportancePass, GivesTheSameSumsForAnyBatchSize) {
-    const auto model = load_model(dense_fixture());
+    const auto model = load_model(test::dense_checkpoint("cls3"));
     const auto features = random_features(10, 3);
     const auto alone = scores_in_batches(model, features, 1);
     for (const std::size_t size : {3, 10}) expect_near(scores_in_batches(model, features, size), alone);
 }
 
 TEST(ImportancePass, EqualsTheGradientsOfEveryExampleAlone) {
-    const auto checkpoint = dense_fixture();
+    const auto checkpoint = test::dense_checkpoint("cls3");
     const auto features = random_features(5, 3);
     auto model = load_model(checkpoint, 0, true);
     auto expected = torch::zeros({3, 64}, torch::kFloat64);

@@ -11,6 +11,9 @@
 
 namespace moebert::test {
 
+// What rounding explains in sums of a few hundred float32 terms, relative to the largest.
+constexpr double kRounding = 2e-5;
+
 // L 3, H 32, 4 heads, I 64, V 97; cls3 has three classes, reg one output, qa spans.
 inline Checkpoint dense_checkpoint(const std::string& fixture) {
     return load_checkpoint(fixtures / fixture / "dense", [&](ModelConfig& config) {
@@ -42,6 +45,13 @@ inline std::vector<std::int64_t> first_indices(std::size_t count) {
     std::vector<std::int64_t> indices(count);
     std::iota(indices.begin(), indices.end(), 0);
     return indices;
+}
+
+// Of sentences of these lengths, one after the other.
+inline std::shared_ptr<const BatchLayout> layout_of(const std::vector<std::int64_t>& lengths) {
+    std::vector<std::int64_t> starts{0};
+    for (const auto length : lengths) starts.push_back(starts.back() + length);
+    return std::make_shared<const BatchLayout>(make_layout(starts, lengths));
 }
 
 // The largest difference, relative to the largest magnitude expected.
