@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <dnnl.hpp>
 #include <map>
 #include <mutex>
@@ -19,7 +20,7 @@ namespace {
 using dnnl::memory;
 
 // Rows are computed so many at a time: they and their results stay in the cache, and few primitives are made.
-constexpr std::int64_t kBlock = 128, kIntegerBlock = 64, kFullBlock = 24;
+constexpr std::int64_t kBlock = 128, kIntegerBlock = 64;
 
 const dnnl::engine& cpu() {
     static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -246,6 +247,21 @@ float* scratch_floats(std::int64_t count) {
     return static_cast<float*>(scratchpad(static_cast<std::size_t>(count) * sizeof(float), 1));
 }
 
+// A block of rows has at most `block`, and is filled with zeros to a multiple of `step`.
+struct RowsAtOnce {
+    std::int64_t block = kBlock, step = 1;
+};
+
+// oneDNN's kernels may sum in an order that depends on the number of rows, integers apart. Where they do, that number
+// is always the same, or one of those that were seen to agree (tests/engine/linear_test.cc looks at all of them):
+// processors older than AVX-512 always; AMX where it cuts long sums into parts, and where it leaves few rows or columns
+// to other instructions.
+RowsAtOnce rows_for(const LinearWeights& weights) {
+    if (!has_avx512()) return {24, 24};
+    if (dnnl::get_effective_cpu_isa() != Isa::avx512_core_amx || weights.precision != Precision::bf16) return {};
+    return weights.inner > 1024 || weights.columns < 64 ? RowsAtOnce{64, 64} : RowsAtOnce{kBlock, 16};
+}
+
 }  // namespace
 
 struct Linear::Product {
@@ -255,7 +271,7 @@ struct Linear::Product {
           activation(parse_activation(name)),
           attr(is_integer ? attributes() : attributes(activation)),
           is_gelu(activation.size() == 1 && activation.front().algorithm == dnnl::algorithm::eltwise_gelu_erf),
-          needs_full_blocks(!has_avx512()),
+          rows_at_once(rows_for(weights)),
           to(is_integer ? memory::data_type::s32 : type_of(precision_of(result, weights.precision))),
           packed(view(layout(weights.inner, weights.columns, weights.precision), weights.packed.data())),
           bias(view(plain(1, weights.columns, memory::data_type::f32), weights.bias.data())) {
@@ -322,28 +338,30 @@ struct Linear::Product {
         for (std::int64_t r = 0; r < rows; ++r) row(r, sums + r * weights.columns);
     }
 
-    // The same of results that are no integers.
+    // The same of results that are no integers. Rows of zeros make their number one that gives the same bits.
     void run(const Operand& x, std::int64_t rows, void* y) const {
-        if (!needs_full_blocks || rows == kFullBlock) return multiply(primitives(rows), x, rows, y);
-        const auto in = rows * weights.inner, out = rows * weights.columns;
-        float* from = scratch_floats(kFullBlock * (weights.inner + weights.columns));
-        float* result = from + kFullBlock * weights.inner;
-        std::copy_n(static_cast<const float*>(x.values), in, from);
-        std::fill(from + in, result, 0.0F);
-        multiply(primitives(kFullBlock), {from, nullptr, nullptr}, kFullBlock, result);
-        std::copy_n(result, out, static_cast<float*>(y));
+        const auto step = rows_at_once.step, full = (rows + step - 1) / step * step;
+        if (full == rows) return multiply(primitives(rows), x, rows, y);
+        const auto in = static_cast<std::size_t>(weights.inner) * operand_size(weights.precision),
+                   out = static_cast<std::size_t>(weights.columns) * memory::data_type_size(to);
+        const auto used = static_cast<std::size_t>(rows), all = static_cast<std::size_t>(full);
+        auto* from = static_cast<std::byte*>(scratchpad(all * (in + out) + 64, 1));
+        auto* result = from + (all * in + 63) / 64 * 64;
+        std::memcpy(from, x.values, used * in);
+        std::memset(from + used * in, 0, (all - used) * in);
+        multiply(primitives(full), {from, nullptr, nullptr}, full, result);
+        std::memcpy(y, result, used * out);
     }
 
     // Rows at a time: sums that are gone over again should still be in the cache then.
-    std::int64_t block() const { return needs_full_blocks ? kFullBlock : is_integer ? kIntegerBlock : kBlock; }
+    std::int64_t block() const { return is_integer ? kIntegerBlock : rows_at_once.block; }
 
     LinearWeights weights;
     bool is_integer;
     std::vector<Elementwise> activation;
     dnnl::primitive_attr attr;
     bool is_gelu;
-    // The kernels of older processors sum in an order that depends on the number of rows: there it is always the same.
-    bool needs_full_blocks;
+    RowsAtOnce rows_at_once;
     memory::data_type to;
     memory packed, bias;
     mutable std::mutex mutex;
