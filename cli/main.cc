@@ -7,6 +7,7 @@
 
 #include "command_line.h"
 #include "commands.h"
+#include "core/interrupt.h"
 #include "core/nearest.h"
 #include "engine/limits.h"
 #include "terminal.h"
@@ -91,6 +92,8 @@ int main(int argc, char** argv) {
         run({argv + 1, argv + argc});
         if (!std::cout.flush()) return report("standard output: can't be written", 1);
         return 0;
+    } catch (const Interrupted& stop) {
+        return report(stop.what(), 128 + stop.signal());
     } catch (const UsageError& error) {
         return report(error.what(), 2);
     } catch (const std::bad_alloc&) {

@@ -1,6 +1,7 @@
 #include "io/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -119,6 +120,29 @@ void AtomicFile::commit() {
     temporary_.clear();
     if (const int error = sync_folder(folder_of(target_)); error != 0) fail_writing(error);
 }
+
+void replace_folder(const fs::path& from, const fs::path& to) {
+    const auto fail_replacing = [&](int error) { fail("{}: can't be written: {}", to.string(), std::strerror(error)); };
+    if (const int error = sync_folder(from); error != 0) fail_replacing(error);
+    const bool is_there = fs::exists(to);
+    if (!is_there && ::rename(from.c_str(), to.c_str()) != 0) fail_replacing(errno);
+    if (is_there && ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) != 0)
+        fail_replacing(errno);
+    if (const int error = sync_folder(folder_of(to)); error != 0) fail_replacing(error);
+    if (is_there) fs::remove_all(from);
+}
+
+FolderLock::FolderLock(const fs::path& folder)
+    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (descriptor_ < 0) fail("{}: can't be opened: {}", folder.string(), std::strerror(errno));
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+    const int error = errno;
+    ::close(descriptor_);
+    if (error == EWOULDBLOCK) fail("{}: another run is writing into this folder", folder.string());
+    fail("{}: can't be locked: {}", folder.string(), std::strerror(error));
+}
+
+FolderLock::~FolderLock() { ::close(descriptor_); }
 
 void write_file_atomically(const fs::path& path, std::span<const std::byte> bytes) {
     AtomicFile file(path);

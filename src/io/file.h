@@ -47,6 +47,23 @@ private:
     int descriptor_ = -1;
 };
 
+// Gives the folder `from` the name `to`, in the same folder; one that has it already is then removed. At every moment
+// `to` is the old one or the new one, whole.
+void replace_folder(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// A folder for one process alone, as long as it lives: an Error when another one has it. A process that dies gives it
+// back.
+class FolderLock {
+public:
+    explicit FolderLock(const std::filesystem::path& folder);
+    ~FolderLock();
+    FolderLock(const FolderLock&) = delete;
+    FolderLock& operator=(const FolderLock&) = delete;
+
+private:
+    int descriptor_;
+};
+
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 

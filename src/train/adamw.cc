@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/error.h"
 #include "train/kernels.h"
 
 namespace moebert {
@@ -102,6 +103,48 @@ double AdamW::step(double learning_rate, double max_grad_norm) {
     }
     zero_grad();
     return norm;
+}
+
+TensorMap AdamW::tensors() const {
+    TensorMap all;
+    auto steps = torch::zeros({std::ssize(states_)}, torch::kInt64);
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+        const auto& state = states_[i];
+        steps[static_cast<std::int64_t>(i)] = state.steps;
+        if (!state.mean.defined()) continue;
+        const auto& name = parameters_[i].names.front();
+        all["mean." + name] = from_torch(state.mean);
+        all["variance." + name] = from_torch(state.variance);
+    }
+    all["steps"] = from_torch(steps);
+    return all;
+}
+
+void AdamW::restore(const TensorMap& tensors) {
+    std::size_t used = 0;
+    const auto take = [&](const std::string& name, const Shape& shape) {
+        const auto found = tensors.find(name);
+        if (found == tensors.end()) fail("optimizer: {}: expected shape {}, found none", name, to_string(shape));
+        if (found->second.shape != shape)
+            fail("optimizer: {}: expected shape {}, found {}", name, to_string(shape), to_string(found->second.shape));
+        ++used;
+        return to_torch(found->second);
+    };
+    const auto steps = take("steps", {std::ssize(states_)});
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+        auto& state = states_[i];
+        state = {};
+        state.steps = steps[static_cast<std::int64_t>(i)].item<std::int64_t>();
+        if (state.steps == 0) continue;
+        const auto& parameter = *parameters_[i].tensor;
+        const auto& name = parameters_[i].names.front();
+        const Shape shape(parameter.sizes().begin(), parameter.sizes().end());
+        state.mean = take("mean." + name, shape).to(parameter.device());
+        state.variance = take("variance." + name, shape).to(parameter.device());
+        // Rows without moments are those that a sparse gradient never reached, or are left as they are just so.
+        if (parameter.dim() == 2) state.touched = state.mean.ne(0).logical_or(state.variance.ne(0)).any(1);
+    }
+    if (used != tensors.size()) fail("optimizer: expected {} tensors, found {}", used, tensors.size());
 }
 
 void AdamW::zero_grad() {

@@ -34,6 +34,12 @@ public:
         // decay a step leaves them as they are, so that they are not even read.
         torch::Tensor touched;
     };
+    // The states as tensors, copied to host memory: mean.NAME and variance.NAME of every parameter that has had a
+    // gradient, and `steps`, (parameters) int64. NAME is the first of the parameter's names.
+    TensorMap tensors() const;
+    // An Error when they are not those of these parameters.
+    void restore(const TensorMap& tensors);
+
     const std::vector<Parameter>& parameters() const { return parameters_; }
     std::vector<State>& states() { return states_; }
 

@@ -3,6 +3,7 @@
 #include "moe/build_student.h"
 #include "train/job_common.h"
 #include "train/losses.h"
+#include "train/training_checkpoint.h"
 
 namespace moebert {
 namespace {
@@ -59,12 +60,16 @@ struct Pair {
     Model teacher, student;
 };
 
-// The checkpoints' memory is given back.
+// The checkpoints' memory is given back. `resumed`: where the student is, if it was begun before.
 Pair load_pair(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
-               std::span<const Feature> features, const Checkpoint& teacher, const Sink& sink) {
+               std::span<const Feature> features, const Checkpoint& teacher,
+               const std::optional<std::filesystem::path>& resumed, const Sink& sink) {
     Pair pair{load_model(teacher), {}};
-    pair.student = load_model(make_student(job, options, distill, teacher, pair.teacher, features, sink),
-                              static_cast<std::uint64_t>(job.train.seed), true);
+    if (resumed)
+        pair.student = load_model(load_finetuned(*resumed), 0, true);
+    else
+        pair.student = load_model(make_student(job, options, distill, teacher, pair.teacher, features, sink),
+                                  static_cast<std::uint64_t>(job.train.seed), true);
     return pair;
 }
 
@@ -85,6 +90,16 @@ StepLoss distillation_step(const Pair& models, const DistillOptions& distill, co
             output.expert_load};
 }
 
+// What a resumed distillation must have in common with the one before.
+nlohmann::json distillation_settings(const MoeOptions& options, const DistillOptions& distill,
+                                     const Checkpoint& teacher) {
+    return {{"teacher", checkpoint_digest(teacher)},    {"student", distill.student_name_or_path},
+            {"num_experts", options.num_experts},       {"expert_size", options.expert_size},
+            {"shared_size", options.shared_size},       {"route_method", options.route_method},
+            {"split_method", options.split_method},     {"expert_dropout", options.expert_dropout},
+            {"distill_weight", distill.distill_weight}, {"load_balance", distill.load_balance}};
+}
+
 }  // namespace
 
 nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
@@ -95,12 +110,17 @@ nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, con
     const auto labels = labels_of(checkpoint->config);
     const auto training = load_labelled(job.data, Split::train, FeatureUse::training, labels, input, sink);
     const Validation validation(job, labels, input, sink);
-    auto models = load_pair(job, options, distill, training.front().features, *checkpoint, sink);
+    const auto resumed = checkpoint_to_resume(job.train.resume_from_checkpoint, job.train.output_dir, sink);
+    auto models = load_pair(job, options, distill, training.front().features, *checkpoint, resumed, sink);
+    auto settings = distillation_settings(options, distill, *checkpoint);
     checkpoint.reset();
     const auto teacher_scores = validation.evaluate(models.teacher);
     freeze_weights(models.teacher, compute_dtype(job.train, {}));
 
-    TrainingJob training_job{models.student, training.front().features, {}, {}, {}, validation.best_metric()};
+    TrainingJob training_job{models.student, training.front().features};
+    training_job.best_metric = validation.best_metric();
+    training_job.settings = std::move(settings);
+    training_job.checkpoint = resumed;
     training_job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
         return distillation_step(models, distill, batch, forward_options, share);
     };

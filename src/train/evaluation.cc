@@ -16,15 +16,6 @@ std::vector<std::int64_t> by_length(std::span<const Feature> features) {
     return order;
 }
 
-void add_load(std::vector<std::vector<std::int64_t>>& sum, const std::vector<torch::Tensor>& load) {
-    sum.resize(load.size());
-    for (std::size_t k = 0; k < load.size(); ++k) {
-        const auto host = load[k].cpu();
-        sum[k].resize(static_cast<std::size_t>(host.numel()));
-        for (std::size_t e = 0; e < sum[k].size(); ++e) sum[k][e] += host.data_ptr<std::int64_t>()[e];
-    }
-}
-
 // starts: logit_starts of all features.
 void store(const torch::Tensor& logits, std::span<const std::int64_t> indices, std::span<const std::size_t> starts,
            std::vector<float>& out) {

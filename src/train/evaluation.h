@@ -18,7 +18,7 @@ struct EvaluationOptions {
 struct EvaluationResult {
     std::vector<float> logits;  // (examples, C), or (tokens, 2) for question answering, in the order of the features
     std::int64_t tokens = 0;
-    std::vector<std::vector<std::int64_t>> expert_load;  // (L, N); empty for a dense model
+    ExpertLoad expert_load;
 };
 
 // Batches are formed by length, which changes nothing but the speed: results don't depend on the batch.

@@ -2,20 +2,21 @@
 #include "core/error.h"
 #include "train/job_common.h"
 #include "train/losses.h"
+#include "train/training_checkpoint.h"
 
 namespace moebert {
 namespace {
 
 // The model, with the data's labels as its own. The checkpoint's memory is given back.
-Model load_for_task(const JobContext& job, const Labels& labels, const Sink& sink) {
-    const auto checkpoint = load_checkpoint(job.model_name_or_path, [&](ModelConfig& config) {
+Model load_for_task(const JobContext& job, const std::filesystem::path& directory, const Labels& labels,
+                    const Sink& sink) {
+    const auto checkpoint = load_checkpoint(directory, [&](ModelConfig& config) {
         config.problem_type = labels.problem_type;
         config.label_names = labels.names;
     });
-    if (checkpoint.config.moe)
-        fail("{}: is a mixture of experts; finetune takes a dense model", job.model_name_or_path);
+    if (checkpoint.config.moe) fail("{}: is a mixture of experts; finetune takes a dense model", directory.string());
     for (const auto& name : checkpoint.missing)
-        sink.info("{} is not in {}: initialised at random", name, job.model_name_or_path);
+        sink.info("{} is not in {}: initialised at random", name, directory.string());
     return load_model(checkpoint, static_cast<std::uint64_t>(job.train.seed), true);
 }
 
@@ -29,10 +30,13 @@ nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     const auto input = load_text_input(job.model_name_or_path, config, job.data.max_seq_length);
     const auto training = load_labelled(job.data, Split::train, FeatureUse::training, std::nullopt, input, sink);
     const auto& train_set = training.front();
-    auto model = load_for_task(job, train_set.labels, sink);
+    const auto resumed = checkpoint_to_resume(job.train.resume_from_checkpoint, job.train.output_dir, sink);
+    auto model = load_for_task(job, resumed.value_or(job.model_name_or_path), train_set.labels, sink);
     const Validation validation(job, train_set.labels, input, sink);
 
-    TrainingJob training_job{model, train_set.features, {}, {}, {}, validation.best_metric()};
+    TrainingJob training_job{model, train_set.features};
+    training_job.best_metric = validation.best_metric();
+    training_job.checkpoint = resumed;
     training_job.loss = [&](const Batch& batch, const ForwardOptions& options, StepShare share) {
         const auto output = forward(model, batch, options);
         const auto loss = share.sentences * task_losses(model.config.problem_type, output.logits, batch).mean();

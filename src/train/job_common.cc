@@ -53,11 +53,6 @@ nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics) {
     return out;
 }
 
-void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& source) {
-    save_checkpoint(directory, model.config, model_tensors(model));
-    copy_tokenizer_files(source, directory);
-}
-
 Importance measure_importance(const Model& model, std::span<const Feature> features, std::int64_t batch_size,
                               torch::ScalarType dtype, ImportanceSource source, const Sink& sink) {
     const auto& c = model.config;

@@ -41,15 +41,12 @@ private:
     const Sink& sink_;
 };
 
-// Trains (`training.evaluate` and `training.save` are set here), and leaves model, tokenizer, results and model card in
+// Trains (`training.evaluate` is set here), and leaves model, tokenizer, results and model card in
 // output_dir. `scores` are written beside the student's own. Returns what all_results.json holds.
 nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, const Validation& validation,
                               const nlohmann::json& scores, const Sink& sink);
 
 nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics);
-
-// The checkpoint with tokenizer; `source` is where the tokenizer's files come from.
-void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& source);
 
 // README.md: what the model is, the command that made it, its scores.
 void save_model_card(const std::filesystem::path& directory, const ModelConfig& config, const JobContext& job,

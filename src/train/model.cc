@@ -166,4 +166,9 @@ TensorMap model_tensors(Model& model) {
     return tensors;
 }
 
+void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& tokenizer_source) {
+    save_checkpoint(directory, model.config, model_tensors(model));
+    if (!tokenizer_source.empty()) copy_tokenizer_files(tokenizer_source, directory);
+}
+
 }  // namespace moebert

@@ -1,6 +1,7 @@
 // BERT on libtorch, dense or mixture of experts, over packed batches.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -56,6 +57,9 @@ void freeze_weights(Model& model, torch::ScalarType dtype);
 
 // The tensors of a checkpoint, copied to host memory; hash tables included.
 TensorMap model_tensors(Model& model);
+
+// As a checkpoint, with the tokenizer's files of the folder `tokenizer_source`, which may be empty.
+void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& tokenizer_source);
 
 torch::Tensor to_torch(const Tensor& tensor);    // a copy
 Tensor from_torch(const torch::Tensor& tensor);  // a copy, float32 or int64

@@ -61,6 +61,15 @@ Routing route(const Router& router, std::int64_t num_experts, const torch::Tenso
     return routing;
 }
 
+void add_load(ExpertLoad& sum, const std::vector<torch::Tensor>& load) {
+    sum.resize(load.size());
+    for (std::size_t k = 0; k < load.size(); ++k) {
+        const auto host = load[k].cpu();
+        sum[k].resize(static_cast<std::size_t>(host.numel()));
+        for (std::size_t e = 0; e < sum[k].size(); ++e) sum[k][e] += host.data_ptr<std::int64_t>()[e];
+    }
+}
+
 torch::Tensor apply_experts(const std::vector<FeedForward>& experts, const Routing& routing, const torch::Tensor& x,
                             const FeedForwardSetting& setting) {
     const auto order = std::get<1>(routing.expert.sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));

@@ -46,6 +46,12 @@ struct Routing {
 // x: (T, H), the layer's input.
 Routing route(const Router& router, std::int64_t num_experts, const torch::Tensor& x, const Batch& batch);
 
+// Tokens (sentences) that each expert got, a layer: (L, N); empty for a dense model.
+using ExpertLoad = std::vector<std::vector<std::int64_t>>;
+
+// `load`: of one batch, a layer (N).
+void add_load(ExpertLoad& sum, const std::vector<torch::Tensor>& load);
+
 // Every row through its expert, in float32.
 torch::Tensor apply_experts(const std::vector<FeedForward>& experts, const Routing& routing, const torch::Tensor& x,
                             const FeedForwardSetting& setting);

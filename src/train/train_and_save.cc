@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "io/file.h"
 #include "io/json.h"
 #include "train/job_common.h"
 
@@ -65,13 +66,13 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
                               const nlohmann::json& scores, const Sink& sink) {
     auto& model = training.model;
     if (!validation.empty()) training.evaluate = [&] { return validation.evaluate(model); };
-    training.save = [&](const std::filesystem::path& directory) {
-        save_model(model, directory, job.model_name_or_path);
-    };
+    training.tokenizer_source = job.model_name_or_path;
+    const std::filesystem::path output = job.train.output_dir;
+    std::filesystem::create_directories(output);
+    const FolderLock lock(output);
     const auto trained = train(training, job.train, sink);
 
-    const std::filesystem::path output = job.train.output_dir;
-    training.save(output);
+    save_model(model, output, job.model_name_or_path);
     auto results = training_summary(trained);
     save_json(output / "train_results.json", results);
     if (!validation.empty()) {

@@ -10,11 +10,14 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/hash.h"
+#include "core/interrupt.h"
 #include "core/json_text.h"
 #include "core/random.h"
 #include "train/adamw.h"
 #include "train/matmul.h"
 #include "train/schedule.h"
+#include "train/training_checkpoint.h"
 #include "train/training_log.h"
 
 namespace moebert {
@@ -77,8 +80,11 @@ void check_options(const TrainOptions& o) {
     require_strategy("save_strategy", o.save_strategy);
     if ((o.load_best_model_at_end || o.early_stopping_patience > 0) && o.evaluation_strategy == "no")
         fail_usage("load_best_model_at_end and early_stopping_patience need --evaluation_strategy steps or epoch");
-    if (is_occupied(o.output_dir) && !o.overwrite_output_dir)
-        fail_usage("{}: the folder is not empty; give --overwrite_output_dir to write into it", o.output_dir);
+    if (is_occupied(o.output_dir) && !o.overwrite_output_dir && o.resume_from_checkpoint.empty())
+        fail_usage(
+            "{}: the folder is not empty; give --overwrite_output_dir to write into it, or --resume_from_checkpoint "
+            "latest to go on with an interrupted run",
+            o.output_dir);
 }
 
 namespace {
@@ -86,6 +92,23 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+Clock::time_point before(double seconds) {
+    return Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+std::string features_digest(std::span<const Feature> features) {
+    Digest digest;
+    for (const auto& f : features) {
+        digest.update(std::as_bytes(std::span(f.input_ids)));
+        digest.update(std::as_bytes(std::span(f.token_type_ids)));
+        digest.update(fmt::format("{} {}\n", f.label.value_or(-1), f.span ? (*f.span)[0] * 65536 + (*f.span)[1] : -1));
+    }
+    return digest.hex();
+}
+
+// NaN, which JSON doesn't have, is null.
+double number_or_nan(const nlohmann::json& value) { return value.is_null() ? NAN : value.get<double>(); }
 
 class Run {
 public:
@@ -101,14 +124,20 @@ public:
           schedule_(options, total_steps_),
           optimizer_(parameters(job.model),
                      {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay}),
-          log_(options),
-          dtype_(compute_dtype(options, sink)) {}
+          dtype_(compute_dtype(options, sink)),
+          settings_(settings()) {
+        if (job.checkpoint) restore(*job.checkpoint);
+        if (!job.checkpoint) remove_checkpoints(options.output_dir);
+        log_.emplace(options, job.checkpoint ? std::optional(result_.steps) : std::nullopt);
+        writer_.emplace(options.output_dir, job.tokenizer_source, options.save_total_limit);
+    }
 
     TrainingResult run() {
         sink_.info("training: {} sentences, {} steps of {}", job_.features.size(), total_steps_, sentences_a_step_);
         while (result_.steps < total_steps_ && !stopped_) {
             const auto order = epoch_order(result_.steps / steps_an_epoch_);
-            for (std::int64_t i = 0; i < steps_an_epoch_ && result_.steps < total_steps_ && !stopped_; ++i)
+            for (auto i = result_.steps % steps_an_epoch_;
+                 i < steps_an_epoch_ && result_.steps < total_steps_ && !stopped_; ++i)
                 step(std::span(order).subspan(
                     static_cast<std::size_t>(i * sentences_a_step_),
                     static_cast<std::size_t>(std::min(sentences_a_step_, std::ssize(order) - i * sentences_a_step_))));
@@ -117,6 +146,88 @@ public:
     }
 
 private:
+    // What a run must have in common with the one whose checkpoint it goes on from: the result depends on it. How a
+    // step's sentences are cut into batches does not matter.
+    nlohmann::json settings() const {
+        const auto& o = options_;
+        return {{"examples", job_.features.size()},
+                {"examples_digest", features_digest(job_.features)},
+                {"sentences_a_step", sentences_a_step_},
+                {"total_steps", total_steps_},
+                {"seed", o.seed},
+                {"learning_rate", o.learning_rate},
+                {"lr_scheduler_type", o.lr_scheduler_type},
+                {"warmup_ratio", o.warmup_ratio},
+                {"warmup_steps", o.warmup_steps},
+                {"weight_decay", o.weight_decay},
+                {"adam_beta1", o.adam_beta1},
+                {"adam_beta2", o.adam_beta2},
+                {"adam_epsilon", o.adam_epsilon},
+                {"max_grad_norm", o.max_grad_norm},
+                {"precision", dtype_ == torch::kFloat32 ? "fp32" : "bf16"},
+                {"job", job_.settings}};
+    }
+
+    void check_settings(const nlohmann::json& theirs) const {
+        for (const auto& [name, ours] : settings_.items())
+            if (theirs.at(name) != ours)
+                fail("{}: this run has {}, the checkpoint's had {}; resuming needs the same", name, json_text(ours),
+                     json_text(theirs.at(name)));
+    }
+
+    nlohmann::json state() const {
+        return {{"settings", settings_},
+                {"global_step", result_.steps},
+                {"epoch", epoch()},
+                {"stopped", stopped_},
+                {"loss", result_.loss},
+                {"seconds", since(start_)},
+                {"first_step_seconds", result_.first_step_seconds},
+                {"tokens", result_.tokens},
+                {"sentences", result_.sentences},
+                {"best_metric", result_.best},
+                {"best_step", result_.best_step},
+                {"worse", worse_},
+                {"window",
+                 {{"loss", window_.loss},
+                  {"steps", window_.steps},
+                  {"tokens", window_.tokens},
+                  {"seconds", since(window_.start)},
+                  {"terms", window_.terms},
+                  {"load", window_.load}}}};
+    }
+
+    void restore(const nlohmann::json& state) {
+        check_settings(state.at("settings"));
+        result_.steps = state.at("global_step");
+        stopped_ = state.at("stopped");
+        result_.loss = state.at("loss");
+        start_ = before(state.at("seconds"));
+        result_.first_step_seconds = state.at("first_step_seconds");
+        result_.tokens = state.at("tokens");
+        result_.sentences = state.at("sentences");
+        result_.best = number_or_nan(state.at("best_metric"));
+        result_.best_step = state.at("best_step");
+        worse_ = state.at("worse");
+        const auto& window = state.at("window");
+        window_ = {window.at("loss"),  window.at("steps"), window.at("tokens"),
+                   window.at("terms"), window.at("load"),  before(window.at("seconds"))};
+    }
+
+    void restore(const std::filesystem::path& checkpoint) {
+        const auto remains = load_training_remains(checkpoint);
+        try {
+            restore(remains.state);
+            optimizer_.restore(remains.optimizer);
+        } catch (const nlohmann::json::exception& error) {
+            throw InputError(checkpoint / "trainer_state.json", "", error.what());
+        } catch (const Error& error) {
+            throw InputError(checkpoint, "", error.what());
+        }
+        saved_ = checkpoint;
+        sink_.info("resuming after step {} ({})", result_.steps, checkpoint.string());
+    }
+
     // Sentences in the order of the epoch: a permutation out of the seed.
     std::vector<std::int64_t> epoch_order(std::int64_t epoch) const {
         std::vector<std::int64_t> order(job_.features.size());
@@ -177,18 +288,17 @@ private:
     void note(const StepLoss& loss) {
         for (const auto& [name, value] : loss.terms)
             if (value.defined()) window_.terms[name] += value.item<double>();
-        window_.load.resize(loss.expert_load.size());
-        for (std::size_t k = 0; k < loss.expert_load.size(); ++k)
-            window_.load[k] = window_.load[k].defined() ? window_.load[k] + loss.expert_load[k] : loss.expert_load[k];
+        add_load(window_.load, loss.expert_load);
     }
 
     // A checkpoint is good once its weights have given a finite loss and gradient.
     void check_finite(double loss, double norm) {
         if (std::isfinite(loss) && std::isfinite(norm)) {
-            if (!saved_.empty()) good_ = saved_.back();
+            good_ = saved_;
             return;
         }
-        const bool is_there = std::find(saved_.begin(), saved_.end(), good_) != saved_.end();
+        writer_->wait();
+        const bool is_there = !good_.empty() && std::filesystem::exists(good_);
         const std::string good = is_there ? good_.string() : "none was saved";
         fail(
             "training: step {}: the {} is {}; a smaller learning rate or --max_grad_norm may help (last good "
@@ -211,15 +321,17 @@ private:
             {"tokens_per_second", static_cast<double>(window_.tokens) / std::max(1e-9, since(window_.start))}};
         for (const auto& [name, sum] : window_.terms) line["loss_" + name] = sum / (window_.steps);
         if (!window_.load.empty()) line["expert_load"] = load_shares();
-        log_.write("train", result_.steps, line);
+        log_->write("train", result_.steps, line);
         window_ = {};
     }
 
     nlohmann::json load_shares() const {
         auto layers = nlohmann::json::array();
         for (const auto& load : window_.load) {
-            const auto share = (load.to(torch::kFloat64) / load.sum().to(torch::kFloat64)).cpu().contiguous();
-            layers.push_back(std::vector<double>(share.data_ptr<double>(), share.data_ptr<double>() + share.numel()));
+            const auto total = static_cast<double>(std::accumulate(load.begin(), load.end(), std::int64_t{0}));
+            auto shares = nlohmann::json::array();
+            for (const auto count : load) shares.push_back(static_cast<double>(count) / total);
+            layers.push_back(std::move(shares));
         }
         return layers;
     }
@@ -234,7 +346,17 @@ private:
     void after_step() {
         if (job_.evaluate && is_due(options_.evaluation_strategy, options_.eval_steps.value_or(options_.logging_steps)))
             evaluate();
-        if (job_.save && is_due(options_.save_strategy, options_.save_steps)) save();
+        const int signal = interrupts_.caught();
+        if (signal != 0 || is_due(options_.save_strategy, options_.save_steps)) save();
+        if (signal != 0) stop(signal);
+    }
+
+    [[noreturn]] void stop(int signal) {
+        writer_->wait();
+        throw Interrupted(
+            signal, fmt::format("training: stopped by {} after step {} of {}; --resume_from_checkpoint latest goes "
+                                "on from {}",
+                                signal == SIGINT ? "SIGINT" : "SIGTERM", result_.steps, total_steps_, saved_.string()));
     }
 
     void evaluate() {
@@ -242,7 +364,7 @@ private:
         const auto metrics = job_.evaluate();
         nlohmann::json line{{"epoch", epoch()}};
         for (const auto& [name, value] : metrics) line[name] = value;
-        log_.write("eval", result_.steps, line);
+        log_->write("eval", result_.steps, line);
         sink_.info("step {}: {}", result_.steps, json_text(line));
         judge(metrics);
         start_ += Clock::now() - pause;  // training's own time
@@ -266,7 +388,7 @@ private:
             result_.best = found->second;
             result_.best_step = result_.steps;
             worse_ = 0;
-            if (options_.load_best_model_at_end && job_.save) save_best();
+            if (options_.load_best_model_at_end) save_model(job_.model, best_directory(), job_.tokenizer_source);
         } else if (++worse_ >= options_.early_stopping_patience && options_.early_stopping_patience > 0) {
             sink_.info("step {}: no better {} in {} evaluations; stopping early", result_.steps, name, worse_);
             stopped_ = true;
@@ -277,20 +399,13 @@ private:
         return std::filesystem::path(options_.output_dir) / "checkpoint-best";
     }
 
-    void save_best() { job_.save(best_directory()); }
-
     void save() {
-        const auto directory = std::filesystem::path(options_.output_dir) / fmt::format("checkpoint-{}", result_.steps);
-        job_.save(directory);
-        saved_.push_back(directory);
-        if (!options_.save_total_limit) return;
-        while (std::ssize(saved_) > *options_.save_total_limit) {
-            std::filesystem::remove_all(saved_.front());
-            saved_.erase(saved_.begin());
-        }
+        saved_ =
+            writer_->save({result_.steps, job_.model.config, model_tensors(job_.model), optimizer_.tensors(), state()});
     }
 
     TrainingResult finish() {
+        writer_->wait();
         if (options_.load_best_model_at_end && result_.best_step >= 0) restore_best();
         result_.seconds = since(start_);
         result_.epochs = epoch();
@@ -315,7 +430,7 @@ private:
         int steps = 0;
         std::int64_t tokens = 0;
         std::map<std::string, double> terms;
-        std::vector<torch::Tensor> load;
+        ExpertLoad load;
         Clock::time_point start = Clock::now();
     };
 
@@ -325,12 +440,14 @@ private:
     std::int64_t sentences_a_step_, steps_an_epoch_, total_steps_;
     Schedule schedule_;
     AdamW optimizer_;
-    TrainingLog log_;
     torch::ScalarType dtype_;
+    nlohmann::json settings_;
+    std::optional<TrainingLog> log_;
+    std::optional<CheckpointWriter> writer_;
+    InterruptGuard interrupts_;
     TrainingResult result_;
     Window window_;
-    std::vector<std::filesystem::path> saved_;
-    std::filesystem::path good_;
+    std::filesystem::path saved_, good_;  // the last checkpoint; the last one before a step that was finite
     std::int64_t worse_ = 0;
     bool stopped_ = false;
     Clock::time_point start_ = Clock::now();

@@ -1,7 +1,10 @@
 // The training loop that fine-tuning and distillation share.
 #pragma once
 
+#include <filesystem>
 #include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -31,10 +34,15 @@ struct StepLoss {
 struct TrainingJob {
     Model& model;
     std::span<const Feature> features;
-    std::function<StepLoss(const Batch&, const ForwardOptions&, StepShare)> loss;
-    std::function<Metrics()> evaluate;                       // on the validation split; may be empty
-    std::function<void(const std::filesystem::path&)> save;  // the model, into a directory
-    std::string best_metric;                                 // which of evaluate's chooses, more being better
+    std::function<StepLoss(const Batch&, const ForwardOptions&, StepShare)> loss = {};
+    std::function<Metrics()> evaluate = {};  // on the validation split; may be empty
+    std::string best_metric = {};            // which of evaluate's chooses, more being better
+    // A folder whose tokenizer goes with every saved model; may be empty.
+    std::filesystem::path tokenizer_source = {};
+    // What beside the options decides the result: a resumed run needs the same.
+    nlohmann::json settings = {};
+    // checkpoint-N to go on from; `model` is that one's.
+    std::optional<std::filesystem::path> checkpoint = {};
 };
 
 struct TrainingResult {
@@ -51,10 +59,12 @@ struct TrainingResult {
 
 torch::ScalarType compute_dtype(const TrainOptions& options, const Sink& sink);
 
-// Trains the model in place. Throws an Error that names the step when the loss is no longer finite.
+// Trains the model in place. Throws an Error that names the step when the loss is no longer finite, and after SIGINT or
+// SIGTERM, once a checkpoint is saved, Interrupted.
 TrainingResult train(const TrainingJob& job, const TrainOptions& options, const Sink& sink);
 
-// Refuses options that can't be, and an output folder that is not empty without overwrite_output_dir.
+// Refuses options that can't be, and an output folder that is not empty without overwrite_output_dir or
+// resume_from_checkpoint.
 void check_options(const TrainOptions& options);
 
 }  // namespace moebert

@@ -1,15 +1,36 @@
 #include "train/training_log.h"
 
+#include <sstream>
+
 #include "core/error.h"
 #include "core/json_text.h"
+#include "io/file.h"
 
 namespace moebert {
 
-TrainingLog::TrainingLog(const TrainOptions& options) {
+namespace {
+
+// What a run that is gone wrote after step `last`, a torn last line among it, will be written again.
+void cut_log(const std::filesystem::path& file, std::int64_t last) {
+    if (!std::filesystem::exists(file)) return;
+    std::istringstream in(read_text(file));
+    std::string kept;
+    for (std::string line; std::getline(in, line);) {
+        const auto value = nlohmann::json::parse(line, nullptr, false);
+        if (value.is_object() && value.contains("step") && value["step"].is_number() && value["step"] <= last)
+            kept += line + "\n";
+    }
+    write_file_atomically(file, kept);
+}
+
+}  // namespace
+
+TrainingLog::TrainingLog(const TrainOptions& options, std::optional<std::int64_t> resumed) {
     const std::filesystem::path directory = options.output_dir;
     std::filesystem::create_directories(directory);
     file_ = directory / "train_log.jsonl";
-    out_.open(file_);
+    if (resumed) cut_log(file_, *resumed);
+    out_.open(file_, resumed ? std::ios::app : std::ios::trunc);
     if (!out_) fail("{}: can't be written", file_.string());
     if (options.report_to == "none") return;
     events_ = std::make_unique<EventFile>(options.logging_dir.empty() ? directory / "runs"

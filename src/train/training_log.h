@@ -5,6 +5,7 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "train/event_file.h"
 #include "train/options.h"
@@ -13,7 +14,8 @@ namespace moebert {
 
 class TrainingLog {
 public:
-    explicit TrainingLog(const TrainOptions& options);
+    // Begins anew, or after the lines up to step `resumed`.
+    TrainingLog(const TrainOptions& options, std::optional<std::int64_t> resumed);
 
     // One line. Numbers become scalars `group/name` in TensorBoard.
     void write(const std::string& group, std::int64_t step, nlohmann::json values);

@@ -56,7 +56,7 @@ TEST_F(BadInput, AFullDiskIsNamedByItsFileAndLeavesNoPartOfIt) {
     };
     fails(finetune({"--output_dir", path("a")}), "a/model.safetensors");
     fails(finetune({"--output_dir", path("b"), "--save_strategy", "steps", "--save_steps", "1"}),
-          "b/checkpoint-1/model.safetensors");
+          "b/.checkpoint-1/model.safetensors");
     fails(split({"--output_dir", path("c")}), "c/model.safetensors");
     fails(distill({"--output_dir", path("d")}), "d/model.safetensors");
 }

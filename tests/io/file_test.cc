@@ -100,5 +100,29 @@ TEST_F(File, OnAFullDiskGivesOneErrorAndLeavesNoTrace) {
     EXPECT_EQ(file_count(folder), 0u);
 }
 
+TEST_F(File, FolderReplacesAnother) {
+    const auto make = [&](const std::string& name, const std::string& content) {
+        std::filesystem::create_directories(folder / name);
+        put(name + "/file", content);
+    };
+    make("new", "1");
+    replace_folder(folder / "new", folder / "target");
+    EXPECT_EQ(test::slurp(folder / "target/file"), "1");
+    make("new", "2");
+    replace_folder(folder / "new", folder / "target");
+    EXPECT_EQ(test::slurp(folder / "target/file"), "2");
+    EXPECT_FALSE(std::filesystem::exists(folder / "new"));
+    EXPECT_ERROR(replace_folder(folder / "new", folder / "target"), "target: can't be written: No such file");
+}
+
+TEST_F(File, FolderLockIsForOneAtATime) {
+    {
+        const FolderLock first(folder);
+        EXPECT_ERROR(FolderLock second(folder), folder.string() + ": another run is writing into this folder");
+    }
+    EXPECT_NO_THROW(FolderLock again(folder));
+    EXPECT_ERROR(FolderLock none(folder / "none"), "none: can't be opened: No such file");
+}
+
 }  // namespace
 }  // namespace moebert

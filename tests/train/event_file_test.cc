@@ -156,7 +156,7 @@ protected:
 };
 
 TEST_F(TrainingLogTest, WritesALineForEachStepAndNoEventsUnlessAsked) {
-    TrainingLog log(options());
+    TrainingLog log(options(), {});
     log.write("train", 1, {{"loss", 0.5}});
     log.write("eval", 2, {{"accuracy", 1.0}});
     EXPECT_EQ(test::slurp(folder / "out/train_log.jsonl"),
@@ -167,7 +167,7 @@ TEST_F(TrainingLogTest, WritesALineForEachStepAndNoEventsUnlessAsked) {
 TEST_F(TrainingLogTest, ReportsNumbersButNoListsToTensorboard) {
     auto o = options();
     o.report_to = "tensorboard";
-    TrainingLog log(o);
+    TrainingLog log(o, {});
     log.write("train", 7, {{"loss", 0.5}, {"epoch", 2}, {"expert_load", {0.5, 0.5}}});
     const auto bytes = only_file("out/runs");
     const auto found = records(bytes);
@@ -182,7 +182,7 @@ TEST_F(TrainingLogTest, PutsEventsIntoLoggingDir) {
     auto o = options();
     o.report_to = "tensorboard";
     o.logging_dir = folder / "elsewhere";
-    TrainingLog log(o);
+    TrainingLog log(o, {});
     EXPECT_FALSE(only_file("elsewhere").empty());
 }
 

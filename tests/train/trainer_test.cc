@@ -23,7 +23,7 @@ protected:
     // A dense model's fine-tuning.
     TensorMap fine_tune(const std::string& fixture, const std::vector<Feature>& features) const {
         auto model = load_model(test::dense_checkpoint(fixture), 0, true);
-        TrainingJob job{model, features, {}, {}, {}, ""};
+        TrainingJob job{model, features};
         job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
             const auto output = forward(model, batch, forward_options);
             const auto loss = share.sentences * task_losses(model.config.problem_type, output.logits, batch).mean();
@@ -38,7 +38,7 @@ protected:
         auto checkpoint = test::dense_checkpoint("cls3");
         const auto teacher = load_model(checkpoint);
         auto student = load_model(test::student_checkpoint("cls3", method), 0, true);
-        TrainingJob job{student, features, {}, {}, {}, ""};
+        TrainingJob job{student, features};
         job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
             auto own = forward_options;
             own.hidden_states = true;
@@ -116,7 +116,7 @@ TEST_F(Trainer, UsesEverySentenceOnceAnEpochAndTheLastStepsAreSmaller) {
     options.max_steps = -1;
     options.num_train_epochs = 2;
     auto model = load_model(test::dense_checkpoint("cls3"), 0, true);
-    TrainingJob job{model, features, {}, {}, {}, ""};
+    TrainingJob job{model, features};
     std::vector<std::int64_t> sizes;
     std::multiset<std::vector<std::int64_t>> seen;
     job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare) {
@@ -148,7 +148,7 @@ TEST_F(Trainer, SharesOfAStepAddUpToOne) {
     options.gradient_accumulation_steps = 3;
     options.max_steps = 3;
     auto model = load_model(test::dense_checkpoint("cls3"), 0, true);
-    TrainingJob job{model, features, {}, {}, {}, ""};
+    TrainingJob job{model, features};
     double sentences = 0.0, tokens = 0.0;
     job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
         sentences += share.sentences;
@@ -165,13 +165,12 @@ TEST_F(Trainer, StopsAtALossThatIsNotFiniteAndNamesStepAndCheckpoint) {
     options.save_strategy = "steps";
     options.save_steps = 1;
     auto model = load_model(test::dense_checkpoint("cls3"), 0, true);
-    TrainingJob job{model, features, {}, {}, {}, ""};
+    TrainingJob job{model, features};
     int step = 0;
     job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare) {
         const auto loss = forward(model, batch, forward_options).logits.sum();
         return StepLoss{++step == 3 ? loss * NAN : loss, {}, {}};
     };
-    job.save = [&](const std::filesystem::path& directory) { std::filesystem::create_directories(directory); };
     EXPECT_ERROR(train(job, options, {}),
                  "training: step 3: the loss is nan; a smaller learning rate or --max_grad_norm may help (last good "
                  "checkpoint: " +

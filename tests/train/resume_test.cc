@@ -1,0 +1,222 @@
+// Checkpoints of a training run, and runs that go on from them.
+#include <csignal>
+
+#include "core/interrupt.h"
+#include "io/safetensors.h"
+#include "train/losses.h"
+#include "train/support.h"
+#include "train/trainer.h"
+#include "train/training_checkpoint.h"
+
+namespace moebert {
+namespace {
+
+using test::random_features;
+
+class Resume : public test::InFolder {
+protected:
+    Resume() {
+        options.output_dir = folder / "out";
+        options.per_device_train_batch_size = 8;
+        options.num_train_epochs = 3;  // 12 steps
+        options.learning_rate = 1e-3;
+        options.logging_steps = 5;
+        options.evaluation_strategy = "steps";
+        options.eval_steps = 3;
+        options.load_best_model_at_end = true;
+        options.save_strategy = "steps";
+        options.save_steps = 4;
+        at::set_num_threads(1);
+    }
+
+    struct Trained {
+        TensorMap weights;
+        TrainingResult result;
+    };
+
+    // A mixture with dropout; `signal_at` is the step during which the process gets SIGTERM.
+    Trained train_to(std::int64_t signal_at, const std::optional<std::filesystem::path>& checkpoint = {}) {
+        auto model = load_model(
+            checkpoint ? load_checkpoint(*checkpoint) : test::student_checkpoint("cls3", RouteMethod::gate_token, 0.1),
+            0, true);
+        TrainingJob job{model, features};
+        job.checkpoint = checkpoint;
+        job.settings = settings;
+        job.best_metric = "score";
+        job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
+            if (++steps_run == signal_at) std::raise(SIGTERM);
+            const auto output = forward(model, batch, forward_options);
+            const auto loss = share.sentences * task_losses(model.config.problem_type, output.logits, batch).mean();
+            return StepLoss{loss, {{"task", loss}}, output.expert_load};
+        };
+        job.evaluate = [&] {
+            const auto batch = make_batch(features, test::first_indices(4), ProblemType::classification);
+            torch::InferenceMode inference;
+            return Metrics{{"score", forward(model, batch).logits[0][0].item<double>()}};
+        };
+        Trained trained;
+        trained.result = train(job, options, sink);
+        trained.weights = model_tensors(model);
+        return trained;
+    }
+
+    std::optional<std::filesystem::path> latest() { return checkpoint_to_resume("latest", options.output_dir, sink); }
+
+    // Everything but times.
+    std::vector<nlohmann::json> log() const {
+        std::vector<nlohmann::json> lines;
+        std::istringstream in(test::slurp(folder / "out/train_log.jsonl"));
+        for (std::string line; std::getline(in, line);) {
+            lines.push_back(nlohmann::json::parse(line));
+            lines.back().erase("tokens_per_second");
+        }
+        return lines;
+    }
+
+    std::vector<std::string> folders() const {
+        std::vector<std::string> names;
+        for (const auto& entry : std::filesystem::directory_iterator(folder / "out"))
+            if (entry.is_directory()) names.push_back(entry.path().filename().string());
+        std::sort(names.begin(), names.end());
+        return names;
+    }
+
+    void damage(const std::string& file) const {
+        auto content = test::slurp(folder / file);
+        content[content.size() / 2] ^= 1;
+        put(file, content);
+    }
+
+    TrainOptions options;
+    nlohmann::json settings = {{"teacher", "one"}};
+    std::vector<Feature> features = random_features(30, 3);
+    std::int64_t steps_run = 0;
+    std::vector<std::string> messages;
+    Sink sink{[this](std::string_view text) { messages.emplace_back(text); },
+              [this](std::string_view text) { messages.emplace_back(text); },
+              {}};
+};
+
+bool equal(const TensorMap& a, const TensorMap& b) {
+    return a.size() == b.size() &&
+           std::all_of(a.begin(), a.end(), [&](const auto& item) { return test::same(item.second, b.at(item.first)); });
+}
+
+TEST_F(Resume, GoesOnBitForBitAfterASignalAtAnyStep) {
+    const auto whole = train_to(-1);
+    const auto whole_log = log();
+    ASSERT_EQ(whole.result.steps, 12);
+    for (const std::int64_t step : {1, 2, 4, 7, 11, 12}) {
+        std::filesystem::remove_all(folder / "out");
+        steps_run = 0;
+        EXPECT_ERROR(train_to(step), fmt::format("training: stopped by SIGTERM after step {} of 12", step));
+        const auto checkpoint = latest();
+        ASSERT_TRUE(checkpoint);
+        EXPECT_EQ(checkpoint->filename(), fmt::format("checkpoint-{}", step));
+        const auto rest = train_to(-1, checkpoint);
+        EXPECT_EQ(steps_run, 12);
+        EXPECT_TRUE(equal(rest.weights, whole.weights)) << step;
+        EXPECT_EQ(log(), whole_log) << step;
+        EXPECT_EQ(rest.result.loss, whole.result.loss);
+        EXPECT_EQ(rest.result.tokens, whole.result.tokens);
+        EXPECT_EQ(rest.result.best, whole.result.best);
+        EXPECT_EQ(rest.result.best_step, whole.result.best_step);
+    }
+}
+
+TEST_F(Resume, FromAnEarlierCheckpointWritesTheLogOnce) {
+    const auto whole = train_to(-1);
+    const auto whole_log = log();
+    const auto rest = train_to(-1, folder / "out/checkpoint-4");
+    EXPECT_TRUE(equal(rest.weights, whole.weights));
+    EXPECT_EQ(log(), whole_log);
+}
+
+TEST_F(Resume, KeepsTheNewestCheckpointsAndRemovesThoseOfAnEarlierRun) {
+    std::filesystem::create_directories(folder / "out/checkpoint-99");
+    std::filesystem::create_directories(folder / "out/.checkpoint-3");
+    options.save_total_limit = 2;
+    options.save_steps = 2;
+    train_to(-1);
+    EXPECT_EQ(folders(), (std::vector<std::string>{"checkpoint-10", "checkpoint-12"}));
+}
+
+TEST_F(Resume, FallsBackToTheCheckpointBeforeOneThatIsDamaged) {
+    train_to(-1);
+    for (const std::string file :
+         {"model.safetensors", "optimizer.safetensors", "trainer_state.json", "config.json", "checksums.json"}) {
+        const auto name = "out/checkpoint-12/" + file, content = test::slurp(folder / name);
+        damage(name);
+        messages.clear();
+        EXPECT_EQ(latest(), folder / "out/checkpoint-8") << file;
+        ASSERT_EQ(messages.size(), 1U);
+        EXPECT_PRED2(test::contains, messages[0], "checkpoint-12/" + file);
+        EXPECT_PRED2(test::contains, messages[0], "looking for an earlier checkpoint");
+        EXPECT_ERROR(checkpoint_to_resume((folder / "out/checkpoint-12").string(), "", {}), "checkpoint-12/" + file);
+        put(name, content);
+    }
+    EXPECT_EQ(latest(), folder / "out/checkpoint-12");
+    std::filesystem::remove(folder / "out/checkpoint-12/optimizer.safetensors");
+    EXPECT_EQ(latest(), folder / "out/checkpoint-8");
+}
+
+TEST_F(Resume, WithoutACheckpointStartsAtTheBeginning) {
+    EXPECT_EQ(latest(), std::nullopt);
+    EXPECT_EQ(messages, std::vector<std::string>{(folder / "out").string() +
+                                                 ": no checkpoint to resume from; starting at the beginning"});
+    EXPECT_EQ(checkpoint_to_resume("", options.output_dir, {}), std::nullopt);
+    EXPECT_ERROR(checkpoint_to_resume((folder / "none").string(), "", {}), "none/checksums.json: no such file");
+}
+
+TEST_F(Resume, RefusesAnotherRunsCheckpoint) {
+    options.save_steps = 12;
+    train_to(-1);
+    const auto checkpoint = latest();
+    const auto other = [&](auto change, const std::string& part) {
+        const auto options_before = options;
+        const auto features_before = features;
+        const auto settings_before = settings;
+        change();
+        EXPECT_ERROR(train_to(-1, checkpoint), part);
+        options = options_before;
+        features = features_before;
+        settings = settings_before;
+    };
+    other([&] { options.learning_rate = 0.5; },
+          "checkpoint-12: learning_rate: this run has 0.5, the checkpoint's had 0.001; resuming needs the same");
+    other([&] { options.per_device_train_batch_size = 4; }, "sentences_a_step: this run has 4, the checkpoint's had 8");
+    other([&] { features.back().input_ids.back() ^= 1; }, "examples_digest");
+    other([&] { features.pop_back(); }, "examples: this run has 29");
+    other([&] { settings = {{"teacher", "two"}}; }, "job: this run has {\"teacher\":\"two\"}");
+}
+
+TEST_F(Resume, RefusesAStateThatIsNone) {
+    train_to(-1);
+    const auto checkpoint = folder / "out/checkpoint-8";
+    const auto state = nlohmann::json::parse(test::slurp(checkpoint / "trainer_state.json"));
+    for (const std::string key : {"global_step", "settings", "window", "loss"}) {
+        auto without = state, wrong = state;
+        without.erase(key);
+        wrong[key] = "x";
+        for (const auto& bad : {without, wrong}) {
+            put("out/checkpoint-8/trainer_state.json", bad.dump());
+            EXPECT_ERROR(train_to(-1, checkpoint), "trainer_state.json: ") << key;
+        }
+    }
+    put("out/checkpoint-8/trainer_state.json", state.dump());
+    auto tensors = load_training_remains(checkpoint).optimizer;
+    auto less = tensors;
+    less.erase("mean.classifier.weight");
+    write_safetensors(checkpoint / "optimizer.safetensors", less);
+    EXPECT_ERROR(train_to(-1, checkpoint), "optimizer: mean.classifier.weight: expected shape [3, 32], found none");
+}
+
+TEST_F(Resume, LeavesNothingOfACheckpointThatCouldNotBeWritten) {
+    CheckpointWriter writer(folder, "", std::nullopt);
+    writer.save({1, {}, {}, {}, {}});  // no model: what save_checkpoint refuses
+    EXPECT_THROW(writer.wait(), Error);
+    EXPECT_TRUE(std::filesystem::is_empty(folder));
+}
+
+}  // namespace
+}  // namespace moebert
