@@ -5,12 +5,14 @@
 #include <string>
 
 #include "core/sink.h"
+#include "core/world.h"
 
 namespace moebert::cli {
 
 struct Session {
-    Sink sink;            // to standard error
+    Sink sink;            // to standard error; of the first process, the others are silent
     std::string command;  // the command line as it was given
+    World world;          // the processes that a launcher started for the job
 };
 
 void add_tokenize(CLI::App& app, const Session& session);

@@ -16,7 +16,7 @@ void add_distill(CLI::App& app, const Session& session) {
     options->ignored.bind(*command, options->script);
     command->callback([command, options, &session] {
         options->start(*command, session);
-        print_result(run_distill(options->job, options->moe, options->distill, session.sink));
+        options->print(run_distill(options->job, options->moe, options->distill, session.sink));
     });
 }
 

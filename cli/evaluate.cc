@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "core/json_text.h"
 #include "engine/jobs.h"
+#include "sharing.h"
 #include "tasks/score_answer_files.h"
 
 namespace moebert::cli {
@@ -39,8 +40,9 @@ void run(const EvaluateCommand& o, const Session& session) {
     if (!o.files.null_odds.empty()) fail_usage("--null_odds: --predictions is needed with it");
     const auto& model = o.inference.model_name_or_path;
     if (model.empty()) fail_usage("--model_name_or_path is needed (or --predictions)");
-    print_result(run_evaluate(o.inference, o.data, parse_split(o.split), o.output_dir.empty() ? model : o.output_dir,
-                              session.sink));
+    const auto result = run_evaluate(shared(o.inference, session.world), o.data, parse_split(o.split),
+                                     o.output_dir.empty() ? model : o.output_dir, session.sink);
+    if (session.world.is_first()) print_result(result);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ void add_finetune(CLI::App& app, const Session& session) {
     options->ignored.bind(*command, options->script);
     command->callback([command, options, &session] {
         options->start(*command, session);
-        print_result(run_finetune(options->job, session.sink));
+        options->print(run_finetune(options->job, session.sink));
     });
 }
 

@@ -18,7 +18,8 @@ void describe(Visitor& visit, ScoringOptions& o) {
           "sentences a pass; the scores don't depend on it", {"train_batch_size"});
     visit("bf16", o.train.bf16, "matrix products in bfloat16");
     visit("fp16", o.train.fp16, "half precision; on a CPU that is bfloat16, as with bf16");
-    visit("num_threads", o.train.num_threads, "CPU threads; 0: one a core");
+    visit("num_threads", o.train.num_threads, "CPU threads; 0: one a core, shared among the processes of a machine");
+    visit("ddp_timeout", o.train.ddp_timeout, "several processes: seconds to wait for the others");
 }
 
 }  // namespace
@@ -42,7 +43,7 @@ void add_importance(CLI::App& app, const Session& session) {
     options->ignored.bind(*command, options->script);
     command->callback([command, options, &session] {
         options->start(*command, session);
-        print_result(run_importance(options->job, options->importance, session.sink));
+        options->print(run_importance(options->job, options->importance, session.sink));
     });
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <iostream>
 #include <new>
 
@@ -10,6 +11,7 @@
 #include "core/interrupt.h"
 #include "core/nearest.h"
 #include "engine/limits.h"
+#include "launch.h"
 #include "terminal.h"
 
 namespace {
@@ -58,9 +60,12 @@ void run(const std::vector<std::string>& arguments) {
     CLI::App app("Turns a fine-tuned BERT into a distilled mixture of experts.", "moebert");
     app.require_subcommand(1);
     app.set_version_flag("--version", MOEBERT_VERSION);
+    std::string nproc;  // main() takes it out before
+    app.add_option("--nproc", nproc, "so many processes on this machine do the job together: --nproc 2 distill ...");
     app.failure_message(CLI::FailureMessage::simple);
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // the command line after a recipe
-    const Session session{terminal_sink(), command_text(arguments)};
+    const auto world = read_world();
+    const Session session{world.is_first() ? terminal_sink() : Sink{}, command_text(arguments), world};
     add_commands(app, session);
     if (!arguments.empty() && !arguments.front().starts_with('-')) check_command(app, arguments.front());
     auto prepared = arguments;
@@ -79,9 +84,31 @@ void run(const std::vector<std::string>& arguments) {
     }
 }
 
-int report(const std::string& message, int code) {
-    fmt::print(stderr, "moebert: {}\n", message.substr(0, message.find('\n')));  // libtorch adds a stack trace
+int report(const std::string& text, int code) {
+    const auto message = text.substr(0, text.find('\n'));  // libtorch adds a stack trace
+    if (!report_to_launcher(message)) fmt::print(stderr, "moebert: {}\n", message);
     return code;
+}
+
+// `--nproc N` out of the arguments, which loses it; 1 without.
+int take_processes(std::vector<std::string>& arguments) {
+    constexpr int kMost = 1024;
+    const auto given = std::find_if(arguments.begin(), arguments.end(), [](const std::string& argument) {
+        return argument == "--nproc" || argument.starts_with("--nproc=");
+    });
+    if (given == arguments.end()) return 1;
+    const bool joined = given->size() > 7;
+    if (!joined && given + 1 == arguments.end()) fail_usage("--nproc: a number is needed after it");
+    const auto text = joined ? given->substr(8) : *(given + 1);
+    int processes = 0;
+    const auto* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, processes);
+    if (error != std::errc{} || rest != end || processes < 1 || processes > kMost)
+        fail_usage("--nproc: '{}' given; expected a number from 1 to {}", text, kMost);
+    arguments.erase(given, given + (joined ? 1 : 2));
+    if (processes > 1 && read_world().size > 1)
+        fail_usage("--nproc {}: a launcher started this process as one of {} already", processes, read_world().size);
+    return processes;
 }
 
 }  // namespace
@@ -89,7 +116,10 @@ int report(const std::string& message, int code) {
 int main(int argc, char** argv) {
     try {
         engine::limit_instruction_set_from_environment();
-        run({argv + 1, argv + argc});
+        std::vector<std::string> arguments{argv + 1, argv + argc};
+        const int processes = take_processes(arguments);
+        if (processes > 1) return launch(processes, arguments);
+        run(arguments);
         if (!std::cout.flush()) return report("standard output: can't be written", 1);
         return 0;
     } catch (const Interrupted& stop) {

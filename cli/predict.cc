@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "engine/jobs.h"
 #include "io/file.h"
+#include "sharing.h"
 #include "tasks/predictions.h"
 
 namespace moebert::cli {
@@ -66,6 +67,7 @@ QuestionSet read_questions(const PredictCommand& o, const Sink& sink) {
 // `write` gets the format and where the predictions go: a file is there whole or not at all.
 template <class Write>
 void put(const PredictCommand& o, Write write) {
+    if (!o.inference.share.is_first()) return;
     const auto format = parse_prediction_format(o.output_format);
     if (o.output_file.empty()) return write(std::cout, format);
     std::ostringstream text;
@@ -76,7 +78,8 @@ void put(const PredictCommand& o, Write write) {
 void answer(const PredictCommand& o, const Sink& sink) {
     const auto questions = read_questions(o, sink);
     const auto answers = run_answer(o.inference, o.data, questions, sink);
-    if (!o.output_dir.empty()) save_answers(o.output_dir, "predict_", questions, answers, answer_options(o.data));
+    if (!o.output_dir.empty() && o.inference.share.is_first())
+        save_answers(o.output_dir, "predict_", questions, answers, answer_options(o.data));
     put(o,
         [&](std::ostream& out, PredictionFormat format) { write_answers(out, format, questions, answers, o.top_k); });
 }
@@ -92,8 +95,11 @@ void classify(const PredictCommand& o, const Sink& sink) {
     });
 }
 
-void run(const PredictCommand& o, const Session& session) {
+void run(PredictCommand o, const Session& session) {
     parse_prediction_format(o.output_format);
+    if (session.world.size > 1 && reads_standard_input(o) && o.question.empty())
+        fail_usage("standard input: {} processes can't share it; give --test_file", session.world.size);
+    o.inference = shared(o.inference, session.world);
     if (o.top_k < 1) fail_usage("top_k: {} given; expected at least 1", o.top_k);
     const auto config = read_model_config(std::filesystem::path(o.inference.model_name_or_path) / "config.json");
     (config.problem_type == ProblemType::question_answering ? answer : classify)(o, session.sink);

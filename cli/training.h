@@ -28,7 +28,13 @@ struct TrainingCommand {
         check_stage(stage, app.get_name());
         ignored.warn(app, session.sink);
         job.command = session.command;
-        prepare_runtime(job.train.num_threads, session.sink);
+        job.world = session.world;
+        prepare_runtime(job.train.num_threads, job.world.local_size, session.sink);
+    }
+
+    // The first process's, for all of them.
+    void print(const nlohmann::json& result) const {
+        if (job.world.is_first()) print_result(result);
     }
 };
 

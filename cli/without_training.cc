@@ -1,6 +1,7 @@
 // The subcommands that need libtorch, in a build without it: they say so.
 #include "commands.h"
 #include "core/error.h"
+#include "train/jobs.h"
 
 namespace moebert::cli {
 namespace {
@@ -20,3 +21,12 @@ void add_importance(CLI::App& app, const Session&) { add_missing(app, "importanc
 void add_distill(CLI::App& app, const Session&) { add_missing(app, "distill"); }
 
 }  // namespace moebert::cli
+
+namespace moebert {
+
+Share join(const World& world) {
+    if (world.size > 1) fail_usage("{} processes: this build is without libtorch, which they need", world.size);
+    return {};
+}
+
+}  // namespace moebert

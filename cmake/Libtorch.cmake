@@ -8,6 +8,8 @@ target_include_directories(moebert_libtorch SYSTEM INTERFACE
                            ${TORCH_INCLUDE_DIR} ${TORCH_INCLUDE_DIR}/torch/csrc/api/include)
 target_link_libraries(moebert_libtorch INTERFACE ${TORCH_CPU_LIBRARY} ${C10_LIBRARY})
 target_link_libraries(moebert_libtorch INTERFACE OpenMP::OpenMP_CXX Threads::Threads)
+# Its headers show what the library was built with only where these are set.
+target_compile_definitions(moebert_libtorch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
 
 # The small matrix products of attention; the same library that libtorch uses. Debian's alternatives choose one BLAS for
 # the whole machine, and where OpenBLAS with pthreads is installed it wins over the one with OpenMP, with which training is

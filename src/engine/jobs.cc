@@ -1,5 +1,6 @@
 #include "engine/jobs.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "core/error.h"
@@ -32,12 +33,32 @@ LoadedModel load_model(const InferenceOptions& options, const DataOptions& data,
     return model;
 }
 
-engine::EngineResult compute(LoadedModel& model, std::span<const Feature> features, const char* what,
-                             const Sink& sink) {
+engine::EngineResult compute_own(LoadedModel& model, std::span<const Feature> features, const char* what,
+                                 const Sink& sink) {
     const auto total = static_cast<double>(features.size());
     return model.engine.run(features, [&](std::int64_t done) {
         sink.progress({what, static_cast<double>(done), total, ""});
     });
+}
+
+// With several processes each computes every size-th example, and all get all logits.
+engine::EngineResult compute(LoadedModel& model, std::span<const Feature> features, const Share& share,
+                             const char* what, const Sink& sink) {
+    if (share.size == 1) return compute_own(model, features, what, sink);
+    const auto first = static_cast<std::size_t>(share.rank), step = static_cast<std::size_t>(share.size);
+    std::vector<Feature> own;
+    for (auto i = first; i < features.size(); i += step) own.push_back(features[i]);
+    auto result = compute_own(model, own, what, sink);
+    const auto starts = logit_starts(features, model.engine.config());
+    std::vector<float> all(starts.back());
+    const auto* from = result.logits.data();
+    for (auto i = first; i < features.size(); i += step) {
+        std::copy_n(from, starts[i + 1] - starts[i], all.data() + starts[i]);
+        from += starts[i + 1] - starts[i];
+    }
+    share.sum(all);
+    result.logits = std::move(all);
+    return result;
 }
 
 }  // namespace
@@ -50,20 +71,20 @@ nlohmann::json run_evaluate(const InferenceOptions& options, const DataOptions& 
     nlohmann::json results;
     double seconds = 0.0, scoring = 0.0;
     for (std::size_t i = 0; i < sets.size(); ++i) {
-        const auto output = compute(model, sets[i].features, "evaluating", sink);
+        const auto output = compute(model, sets[i].features, options.share, "evaluating", sink);
         seconds += output.seconds;
         const auto start = std::chrono::steady_clock::now();
         const auto scores = score_logits(sets[i], labels, output.logits, data);
         scoring += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         for (const auto& [name, value] : scores.metrics) results["eval_" + name + (i == 0 ? "" : "_mm")] = value;
-        if (sets[i].questions && !output_dir.empty())
+        if (sets[i].questions && !output_dir.empty() && options.share.is_first())
             save_answers(output_dir, "eval_", sets[i].questions->set, scores.answers, answer_options(data));
     }
     results["eval_samples"] = count_examples(sets);
     results["eval_runtime"] = seconds;
     results["eval_scoring_runtime"] = scoring;  // choosing answers included
     results["eval_samples_per_second"] = static_cast<double>(count_examples(sets)) / seconds;
-    if (output_dir.empty()) return results;
+    if (output_dir.empty() || !options.share.is_first()) return results;
     std::filesystem::create_directories(output_dir);
     save_json(std::filesystem::path(output_dir) / "eval_results.json", results);
     return results;
@@ -74,7 +95,8 @@ PredictionResult run_predict(const InferenceOptions& options, const DataOptions&
     auto model = load_model(options, data, sink);
     PredictionResult result{model.labels(), {}};
     for (const auto& dataset : datasets) {
-        const auto logits = compute(model, make_features(dataset, model.input), "predicting", sink).logits;
+        const auto logits =
+            compute(model, make_features(dataset, model.input), options.share, "predicting", sink).logits;
         result.logits.insert(result.logits.end(), logits.begin(), logits.end());
     }
     return result;
@@ -85,7 +107,8 @@ std::vector<QuestionAnswer> run_answer(const InferenceOptions& options, const Da
     const auto answers = answer_options(data);
     auto model = load_model(options, data, sink);
     const auto [features, windows] = make_windows(questions, model.input, window_options(data, FeatureUse::evaluation));
-    return choose_answers(questions, windows, compute(model, features, "answering", sink).logits, answers);
+    return choose_answers(questions, windows, compute(model, features, options.share, "answering", sink).logits,
+                          answers);
 }
 
 }  // namespace moebert

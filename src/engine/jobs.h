@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/options.h"
+#include "core/world.h"
 #include "engine/engine.h"
 #include "tasks/feature_set.h"
 
@@ -17,6 +18,7 @@ struct InferenceOptions {
     bool bf16 = false;
     std::int64_t num_threads = 0;
     std::int64_t per_device_eval_batch_size = 0;
+    Share share = {};  // no option: of the processes that do the job together, all of which get all results
 };
 
 template <class Visitor>
@@ -31,7 +33,8 @@ void describe(Visitor& visit, InferenceOptions& o) {
           {"eval_batch_size", "batch_size"});
 }
 
-// Metrics of a checkpoint, and its speed. With an output_dir they are saved there, answers to questions beside them.
+// Metrics of a checkpoint, and its speed. With an output_dir they are saved there, answers to questions beside them; by
+// the first process.
 nlohmann::json run_evaluate(const InferenceOptions& options, const DataOptions& data, Split split,
                             const std::string& output_dir, const Sink& sink);
 

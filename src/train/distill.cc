@@ -3,21 +3,21 @@
 #include "moe/build_student.h"
 #include "train/job_common.h"
 #include "train/losses.h"
-#include "train/training_checkpoint.h"
 
 namespace moebert {
 namespace {
 
 Importance scores_for(const JobContext& job, const MoeOptions& options, const Checkpoint& teacher, const Model& model,
-                      std::span<const Feature> features, const Sink& sink) {
+                      std::span<const Feature> features, const Processes& processes, const Sink& sink) {
     if (!options.importance_file.empty()) return load_scores(options.importance_file, teacher, sink);
     sink.info("no --importance_file: scoring the teacher's neurons on the training examples first");
     ImportanceSource source;
     source.model_digest = checkpoint_digest(teacher);
     source.task = job.data.task_name;
     source.split = "train";
-    auto scores =
-        measure_importance(model, features, job.train.per_device_eval_batch_size, torch::kFloat32, source, sink);
+    auto scores = measure_importance(model, features, job.train.per_device_eval_batch_size, torch::kFloat32, source,
+                                     processes, sink);
+    if (!processes.is_first()) return scores;
     std::filesystem::create_directories(job.train.output_dir);
     save_importance(std::filesystem::path(job.train.output_dir) / "importance.safetensors", scores);
     return scores;
@@ -25,7 +25,7 @@ Importance scores_for(const JobContext& job, const MoeOptions& options, const Ch
 
 Checkpoint make_student(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
                         const Checkpoint& teacher, const Model& teacher_model, std::span<const Feature> features,
-                        const Sink& sink) {
+                        const Processes& processes, const Sink& sink) {
     if (!distill.student_name_or_path.empty()) {
         auto student = load_finetuned(distill.student_name_or_path);
         if (!student.config.moe) fail("{}: is no mixture of experts", distill.student_name_or_path);
@@ -42,13 +42,12 @@ Checkpoint make_student(const JobContext& job, const MoeOptions& options, const 
     }
     const auto plan = student_plan(options, job.train.seed);
     if (plan.split_method == SplitMethod::random) return build_student(teacher, plan, nullptr);
-    const auto scores = scores_for(job, options, teacher, teacher_model, features, sink);
+    const auto scores = scores_for(job, options, teacher, teacher_model, features, processes, sink);
     return build_student(teacher, plan, &scores);
 }
 
 void check_before_work(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
                        const Checkpoint& teacher) {
-    check_options(job.train);
     if (teacher.config.moe) fail("{}: is a mixture of experts; the teacher must be dense", job.model_name_or_path);
     if (!(distill.distill_weight >= 0))
         fail_usage("distill_weight: {} given; expected 0 or more", distill.distill_weight);
@@ -63,12 +62,12 @@ struct Pair {
 // The checkpoints' memory is given back. `resumed`: where the student is, if it was begun before.
 Pair load_pair(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
                std::span<const Feature> features, const Checkpoint& teacher,
-               const std::optional<std::filesystem::path>& resumed, const Sink& sink) {
+               const std::optional<std::filesystem::path>& resumed, const Processes& processes, const Sink& sink) {
     Pair pair{load_model(teacher), {}};
     if (resumed)
         pair.student = load_model(load_finetuned(*resumed), 0, true);
     else
-        pair.student = load_model(make_student(job, options, distill, teacher, pair.teacher, features, sink),
+        pair.student = load_model(make_student(job, options, distill, teacher, pair.teacher, features, processes, sink),
                                   static_cast<std::uint64_t>(job.train.seed), true);
     return pair;
 }
@@ -84,10 +83,8 @@ StepLoss distillation_step(const Pair& models, const DistillOptions& distill, co
     }();
     const auto output = forward(models.student, batch, options);
     const auto loss = distillation_loss(output, target, batch, models.student.config.problem_type,
-                                        {distill.distill_weight, distill.load_balance}, share.sentences, share.tokens);
-    return {loss.total,
-            {{"task", loss.task}, {"hidden", loss.hidden}, {"prediction", loss.prediction}, {"balance", loss.balance}},
-            output.expert_load};
+                                        {distill.distill_weight, distill.load_balance}, share);
+    return {loss.total, {loss.task, loss.hidden, loss.prediction, loss.balance}, output.expert_load};
 }
 
 // What a resumed distillation must have in common with the one before.
@@ -104,20 +101,23 @@ nlohmann::json distillation_settings(const MoeOptions& options, const DistillOpt
 
 nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
                            const Sink& sink) {
+    const auto processes = join_processes(job);
     auto checkpoint = std::make_unique<const Checkpoint>(load_finetuned(job.model_name_or_path));
     check_before_work(job, options, distill, *checkpoint);
     const auto input = load_text_input(job.model_name_or_path, checkpoint->config, job.data.max_seq_length);
     const auto labels = labels_of(checkpoint->config);
     const auto training = load_labelled(job.data, Split::train, FeatureUse::training, labels, input, sink);
-    const Validation validation(job, labels, input, sink);
-    const auto resumed = checkpoint_to_resume(job.train.resume_from_checkpoint, job.train.output_dir, sink);
-    auto models = load_pair(job, options, distill, training.front().features, *checkpoint, resumed, sink);
+    const Validation validation(job, labels, input, processes, sink);
+    const auto resumed = common_checkpoint(job.train, processes, sink);
+    auto models = load_pair(job, options, distill, training.front().features, *checkpoint, resumed, processes, sink);
     auto settings = distillation_settings(options, distill, *checkpoint);
     checkpoint.reset();
     const auto teacher_scores = validation.evaluate(models.teacher);
     freeze_weights(models.teacher, compute_dtype(job.train, {}));
 
-    TrainingJob training_job{models.student, training.front().features};
+    TrainingJob training_job{.model = models.student, .features = training.front().features, .processes = processes};
+    training_job.terms = {"task", "hidden", "prediction"};
+    if (is_gated(models.student.config.moe->route_method)) training_job.terms.emplace_back("balance");
     training_job.best_metric = validation.best_metric();
     training_job.settings = std::move(settings);
     training_job.checkpoint = resumed;

@@ -29,18 +29,33 @@ void store(const torch::Tensor& logits, std::span<const std::int64_t> indices, s
     }
 }
 
+void add_up(EvaluationResult& result, const Processes& processes) {
+    processes.sum(torch::from_blob(result.logits.data(), {std::ssize(result.logits)}));
+    const auto tokens = torch::tensor({result.tokens});
+    processes.sum(tokens);
+    result.tokens = tokens.item<std::int64_t>();
+    for (auto& layer : result.expert_load)
+        processes.sum(torch::from_blob(layer.data(), {std::ssize(layer)}, torch::kInt64));
+}
+
 }  // namespace
 
 EvaluationResult run_model(const Model& model, std::span<const Feature> features, const EvaluationOptions& options,
                            const Sink& sink) {
     torch::InferenceMode inference;
     EvaluationResult result;
+    if (const auto& moe = model.config.moe)
+        result.expert_load.assign(model.layers.size(),
+                                  std::vector<std::int64_t>(static_cast<std::size_t>(moe->num_experts)));
     const auto starts = logit_starts(features, model.config);
     result.logits.resize(starts.back());
     const auto order = by_length(features);
     ForwardOptions forward_options;
     forward_options.dtype = options.dtype;
+    const auto& processes = options.processes ? *options.processes : alone();
+    std::int64_t batches = 0;
     for (std::size_t first = 0; first < order.size(); first += static_cast<std::size_t>(options.batch_size)) {
+        if (batches++ % processes.size() != processes.rank()) continue;
         const auto indices = std::span(order).subspan(
             first, std::min(static_cast<std::size_t>(options.batch_size), order.size() - first));
         const auto batch = make_batch(features, indices, model.config.problem_type);
@@ -51,6 +66,7 @@ EvaluationResult run_model(const Model& model, std::span<const Feature> features
         sink.progress(
             {"evaluating", static_cast<double>(first + indices.size()), static_cast<double>(order.size()), ""});
     }
+    if (processes.size() > 1) add_up(result, processes);
     return result;
 }
 

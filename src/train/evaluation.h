@@ -7,12 +7,14 @@
 #include "core/sink.h"
 #include "tasks/feature_set.h"
 #include "train/model.h"
+#include "train/processes.h"
 
 namespace moebert {
 
 struct EvaluationOptions {
     std::int64_t batch_size = 32;
     torch::ScalarType dtype = torch::kFloat32;
+    const Processes* processes = nullptr;  // that share the batches out; all get all results
 };
 
 struct EvaluationResult {

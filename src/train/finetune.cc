@@ -2,7 +2,6 @@
 #include "core/error.h"
 #include "train/job_common.h"
 #include "train/losses.h"
-#include "train/training_checkpoint.h"
 
 namespace moebert {
 namespace {
@@ -23,24 +22,25 @@ Model load_for_task(const JobContext& job, const std::filesystem::path& director
 }  // namespace
 
 nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
-    check_options(job.train);
+    const auto processes = join_processes(job);
     auto config = read_model_config(std::filesystem::path(job.model_name_or_path) / "config.json");
     config.problem_type =
         is_question_answering(job.data) ? ProblemType::question_answering : ProblemType::classification;
     const auto input = load_text_input(job.model_name_or_path, config, job.data.max_seq_length);
     const auto training = load_labelled(job.data, Split::train, FeatureUse::training, std::nullopt, input, sink);
     const auto& train_set = training.front();
-    const auto resumed = checkpoint_to_resume(job.train.resume_from_checkpoint, job.train.output_dir, sink);
+    const auto resumed = common_checkpoint(job.train, processes, sink);
     auto model = load_for_task(job, resumed.value_or(job.model_name_or_path), train_set.labels, sink);
-    const Validation validation(job, train_set.labels, input, sink);
+    const Validation validation(job, train_set.labels, input, processes, sink);
 
-    TrainingJob training_job{model, train_set.features};
+    TrainingJob training_job{.model = model, .features = train_set.features, .processes = processes};
+    training_job.terms = {"task"};
     training_job.best_metric = validation.best_metric();
     training_job.checkpoint = resumed;
     training_job.loss = [&](const Batch& batch, const ForwardOptions& options, StepShare share) {
         const auto output = forward(model, batch, options);
         const auto loss = share.sentences * task_losses(model.config.problem_type, output.logits, batch).mean();
-        return StepLoss{loss, {{"task", loss}}, {}};
+        return StepLoss{loss, {loss}, {}};
     };
     return train_and_save(job, training_job, validation, nlohmann::json::object(), sink);
 }

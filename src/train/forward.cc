@@ -19,6 +19,7 @@ public:
             keep(x);
         }
         result_.logits = head(x);
+        if (!mean_probability_.empty()) result_.balance_loss = balance_loss();
         return std::move(result_);
     }
 
@@ -73,10 +74,17 @@ private:
         if (!model_.config.moe) return feed_forward(layer.experts.front(), x, setting, observer(k));
         const auto routing = route(layer.router, model_.config.moe->num_experts, x, batch_);
         result_.expert_load.push_back(routing.load);
-        if (routing.balance_loss.defined())
-            result_.balance_loss =
-                result_.balance_loss.defined() ? result_.balance_loss + routing.balance_loss : routing.balance_loss;
+        if (routing.mean_probability.defined()) mean_probability_.push_back(routing.mean_probability);
         return apply_experts(layer.experts, routing, x, setting);
+    }
+
+    torch::Tensor balance_loss() const {
+        const auto load = torch::stack(result_.expert_load);
+        const auto own = load[0].sum().item<double>();  // every layer routes the same number of tokens (sentences)
+        if (options_.sum_load) options_.sum_load(load);
+        const auto all = load[0].sum().item<double>();
+        const double scale = static_cast<double>(load.size(1)) * (own / all) / all;
+        return scale * (torch::stack(mean_probability_) * load.to(torch::kFloat32)).sum();
     }
 
     ActivationObserver observer(std::size_t k) const {
@@ -99,6 +107,7 @@ private:
     const Batch& batch_;
     const ForwardOptions& options_;
     ForwardResult result_;
+    std::vector<torch::Tensor> mean_probability_;  // of every layer with gates
     std::uint64_t site_ = 0;
 };
 

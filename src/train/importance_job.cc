@@ -27,6 +27,9 @@ std::vector<Feature> own_share(std::vector<FeatureSet> sets, const ImportanceOpt
 }  // namespace
 
 nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& options, const Sink& sink) {
+    if (options.world_size > 1 && job.world.size > 1)
+        fail_usage("world_size: {} given, but a launcher started {} processes that add their scores up by themselves",
+                   options.world_size, job.world.size);
     if (options.world_size < 1 || options.rank < 0 || options.rank >= options.world_size)
         fail_usage("rank: {} given; expected 0 to {} (world_size - 1)", options.rank, options.world_size - 1);
     if (job.train.per_device_train_batch_size < 1)
@@ -35,6 +38,7 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
     if (std::filesystem::exists(path) && !job.train.overwrite_output_dir)
         fail_usage("{}: is there already; give --overwrite_output_dir to write over it", path.string());
     const auto split = parse_split(options.split);
+    const Processes processes(job.world, job.train.ddp_timeout);
     const auto checkpoint = load_finetuned(job.model_name_or_path);
     const auto input = load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length);
     const auto features = own_share(
@@ -48,9 +52,11 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
     source.rank = options.rank;
     source.world_size = options.world_size;
     const auto scores = measure_importance(model, features, job.train.per_device_train_batch_size,
-                                           compute_dtype(job.train, sink), source, sink);
-    if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
-    save_importance(path, scores);
+                                           compute_dtype(job.train, sink), source, processes, sink);
+    if (processes.is_first()) {
+        if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
+        save_importance(path, scores);
+    }
     return {{"file", path.string()},
             {"examples", scores.source.examples},
             {"layers", scores.layers()},

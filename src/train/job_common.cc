@@ -4,19 +4,22 @@
 #include <malloc.h>
 
 #include <chrono>
+#include <numeric>
 #include <thread>
 
 #include "core/error.h"
 #include "core/json_text.h"
 #include "io/file.h"
+#include "train/deal.h"
 #include "train/importance_pass.h"
+#include "train/training_checkpoint.h"
 
 namespace moebert {
 
-void prepare_runtime(std::int64_t num_threads, const Sink& sink) {
+void prepare_runtime(std::int64_t num_threads, int local_size, const Sink& sink) {
     if (num_threads < 0) fail_usage("num_threads: {} given; expected 0 or more", num_threads);
     // libtorch's own default is one thread where it can't tell the processor's cores.
-    const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+    const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency()) / local_size;
     at::set_num_threads(static_cast<int>(num_threads > 0 ? num_threads : std::max<std::int64_t>(1, cores)));
     // A step frees and takes the same large blocks again: keep them, instead of having the system clear their pages
     // anew.
@@ -54,18 +57,21 @@ nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics) {
 }
 
 Importance measure_importance(const Model& model, std::span<const Feature> features, std::int64_t batch_size,
-                              torch::ScalarType dtype, ImportanceSource source, const Sink& sink) {
+                              torch::ScalarType dtype, ImportanceSource source, const Processes& processes,
+                              const Sink& sink) {
     const auto& c = model.config;
     auto scores = torch::zeros({c.num_hidden_layers, c.intermediate_size}, torch::kFloat64);
-    std::vector<std::int64_t> indices;
-    for (std::size_t first = 0; first < features.size(); first += static_cast<std::size_t>(batch_size)) {
-        indices.clear();
-        for (std::size_t i = first; i < std::min(features.size(), first + static_cast<std::size_t>(batch_size)); ++i)
-            indices.push_back(static_cast<std::int64_t>(i));
-        accumulate_importance(model, make_batch(features, indices, c.problem_type), dtype, scores);
+    std::vector<std::int64_t> all(features.size());
+    std::iota(all.begin(), all.end(), 0);
+    const auto pass = static_cast<std::size_t>(batch_size * processes.size());
+    for (std::size_t first = 0; first < all.size(); first += pass) {
+        const auto sentences = std::span(all).subspan(first, std::min(pass, all.size() - first));
+        const auto own = deal_sentences(features, sentences, processes.rank(), processes.size());
+        if (!own.empty()) accumulate_importance(model, make_batch(features, own, c.problem_type), dtype, scores);
         sink.progress(
-            {"scoring neurons", static_cast<double>(first + indices.size()), static_cast<double>(features.size()), ""});
+            {"scoring neurons", static_cast<double>(first + sentences.size()), static_cast<double>(all.size()), ""});
     }
+    processes.sum(scores);
     std::vector<std::vector<double>> rows;
     for (std::int64_t k = 0; k < c.num_hidden_layers; ++k) {
         const auto* row = scores[k].data_ptr<double>();
@@ -73,6 +79,28 @@ Importance measure_importance(const Model& model, std::span<const Feature> featu
     }
     source.examples = std::ssize(features);
     return make_importance(std::move(rows), std::move(source));
+}
+
+Processes join_processes(const JobContext& job) {
+    check_options(job.train);
+    return Processes(job.world, job.train.ddp_timeout);
+}
+
+Share join(const World& world) {
+    if (world.size == 1) return {};
+    const auto processes = std::make_shared<const Processes>(world);
+    return {world.rank, world.size, [processes](std::span<float> values) {
+                processes->sum(torch::from_blob(values.data(), {std::ssize(values)}, torch::kFloat32));
+            }};
+}
+
+std::optional<std::filesystem::path> common_checkpoint(const TrainOptions& options, const Processes& processes,
+                                                       const Sink& sink) {
+    std::string found;
+    if (processes.is_first())
+        found = checkpoint_to_resume(options.resume_from_checkpoint, options.output_dir, sink).value_or("").string();
+    found = processes.broadcast(found);
+    return found.empty() ? std::nullopt : std::optional<std::filesystem::path>(found);
 }
 
 }  // namespace moebert

@@ -20,10 +20,11 @@ bool has_split(const DataOptions& data, Split split);
 // The validation split of a training job, which may be absent; then there are no metrics.
 class Validation {
 public:
-    Validation(const JobContext& job, const Labels& labels, const TextInput& input, const Sink& sink);
+    Validation(const JobContext& job, const Labels& labels, const TextInput& input, const Processes& processes,
+               const Sink& sink);
 
-    // Metrics of all parts of the split; those of further parts (MNLI mismatched) end in _mm. Answers to questions are
-    // saved, with the prefix "eval_", where a directory is given.
+    // Metrics of all parts of the split, which processes share out; those of further parts (MNLI mismatched) end in
+    // _mm. The first process saves answers to questions, with the prefix "eval_", where a directory is given.
     Metrics evaluate(const Model& model, const std::filesystem::path& answers_directory = {}) const;
 
     bool empty() const { return sets_.empty(); }
@@ -38,13 +39,22 @@ private:
     const DataOptions& data_;
     TaskMetrics metrics_;
     EvaluationOptions options_;
+    const Processes& processes_;
     const Sink& sink_;
 };
 
 // Trains (`training.evaluate` is set here), and leaves model, tokenizer, results and model card in
-// output_dir. `scores` are written beside the student's own. Returns what all_results.json holds.
+// output_dir, those of the first process. `scores` are written beside the student's own. Returns what all_results.json
+// holds.
 nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, const Validation& validation,
                               const nlohmann::json& scores, const Sink& sink);
+
+// Checks the options before it waits for the other processes, so that none writes before all have looked.
+Processes join_processes(const JobContext& job);
+
+// checkpoint_to_resume() of training_checkpoint.h, as the first process finds it.
+std::optional<std::filesystem::path> common_checkpoint(const TrainOptions& options, const Processes& processes,
+                                                       const Sink& sink);
 
 nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics);
 
@@ -52,8 +62,9 @@ nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics);
 void save_model_card(const std::filesystem::path& directory, const ModelConfig& config, const JobContext& job,
                      const nlohmann::json& results);
 
-// Scores on all the examples of `features`, batch by batch.
+// Scores on all the examples of `features`, batch by batch, shared out among processes.
 Importance measure_importance(const Model& model, std::span<const Feature> features, std::int64_t batch_size,
-                              torch::ScalarType dtype, ImportanceSource source, const Sink& sink);
+                              torch::ScalarType dtype, ImportanceSource source, const Processes& processes,
+                              const Sink& sink);
 
 }  // namespace moebert

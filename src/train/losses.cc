@@ -64,15 +64,16 @@ torch::Tensor hidden_distance(const std::vector<torch::Tensor>& student, const s
 }
 
 DistillationLoss distillation_loss(const ForwardResult& student, const ForwardResult& teacher, const Batch& batch,
-                                   ProblemType problem_type, const DistillationWeights& weights, double sentence_share,
-                                   double token_share) {
+                                   ProblemType problem_type, const DistillationWeights& weights,
+                                   const StepShare& share) {
     DistillationLoss loss;
-    loss.task = sentence_share * task_losses(problem_type, student.logits, batch).mean();
-    loss.hidden = token_share * hidden_distance(student.hidden_states, teacher.hidden_states);
-    loss.prediction = sentence_share * prediction_distance(problem_type, student.logits, teacher.logits, *batch.layout);
+    loss.task = share.sentences * task_losses(problem_type, student.logits, batch).mean();
+    loss.hidden = share.tokens * hidden_distance(student.hidden_states, teacher.hidden_states);
+    loss.prediction =
+        share.sentences * prediction_distance(problem_type, student.logits, teacher.logits, *batch.layout);
     loss.total = loss.task + weights.distill * (loss.hidden + loss.prediction);
     if (student.balance_loss.defined()) {
-        loss.balance = sentence_share * student.balance_loss;
+        loss.balance = share.pass * student.balance_loss;
         loss.total = loss.total + weights.load_balance * loss.balance;
     }
     return loss;

@@ -7,6 +7,14 @@
 
 namespace moebert {
 
+// A batch's part of its optimiser step, so that the sum over batches and processes is the loss of all the step's
+// sentences (tokens) at once.
+struct StepShare {
+    double sentences = 1.0;
+    double tokens = 1.0;
+    double pass = 1.0;  // of sentences, all processes' batches of this pass together
+};
+
 // The task's loss of every sentence, (B): cross-entropy, squared error, or the mean of start's and end's cross-entropy.
 torch::Tensor task_losses(ProblemType problem_type, const torch::Tensor& logits, const Batch& batch);
 
@@ -28,10 +36,8 @@ struct DistillationLoss {
     torch::Tensor task, balance, hidden, prediction;  // unweighted; balance is undefined for hash routing
 };
 
-// Averages over sentences count `sentence_share`, averages over tokens `token_share`: what part of its optimiser step
-// the batch is, by number of sentences and tokens.
 DistillationLoss distillation_loss(const ForwardResult& student, const ForwardResult& teacher, const Batch& batch,
                                    ProblemType problem_type, const DistillationWeights& weights,
-                                   double sentence_share = 1.0, double token_share = 1.0);
+                                   const StepShare& share = {});
 
 }  // namespace moebert

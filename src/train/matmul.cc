@@ -2,7 +2,6 @@
 
 #include <dnnl.hpp>
 #include <map>
-#include <mutex>
 #include <tuple>
 
 #include "core/error.h"
@@ -37,12 +36,11 @@ dnnl::matmul make(const Key& key) {
     return dnnl::matmul(dnnl::matmul::primitive_desc(desc, cpu()));
 }
 
-// Making a primitive takes 0.1 ms, and ragged batches have many sizes: they are kept, up to a limit.
+// Making a primitive takes 0.1 ms, and ragged batches have many sizes: they are kept, up to a limit. Each thread that
+// calls has its own, since one that is in use has intermediate results in memory of its own.
 dnnl::matmul primitive_for(const Key& key) {
     constexpr std::size_t kMost = 4096;
-    static std::mutex mutex;
-    static std::map<Key, dnnl::matmul> made;
-    const std::lock_guard lock(mutex);
+    thread_local std::map<Key, dnnl::matmul> made;
     if (const auto found = made.find(key); found != made.end()) return found->second;
     if (made.size() >= kMost) made.clear();
     return made.emplace(key, make(key)).first->second;

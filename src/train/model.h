@@ -74,13 +74,18 @@ struct ForwardOptions {
     std::uint64_t dropout_key = 0;              // of this step
     bool hidden_states = false;                 // keep them
     const FeedForwardObserver* observer = nullptr;
+    // With several processes, that of a model with gates calls it once, with the (L, N) int64 loads: they are to be
+    // added up over processes.
+    std::function<void(const torch::Tensor&)> sum_load = {};
 };
 
 struct ForwardResult {
     torch::Tensor logits;                      // (B, C); question answering: (T, 2), start and end
     std::vector<torch::Tensor> hidden_states;  // L + 1 of (T, H), the embedding output first; when asked for
-    torch::Tensor balance_loss;                // gated routing: summed over layers; else undefined
-    std::vector<torch::Tensor> expert_load;    // a layer: (N) int64, tokens (sentences) sent to each expert
+    // Gated routing: N sum_e f_e P_e, summed over layers; else undefined. f is the share of the tokens (sentences) that
+    // expert e got, P its gate's mean probability: both over all processes, so that their losses have to be added up.
+    torch::Tensor balance_loss;
+    std::vector<torch::Tensor> expert_load;  // a layer: (N) int64, tokens (sentences) sent to each expert
 };
 
 ForwardResult forward(const Model& model, const Batch& batch, const ForwardOptions& options = {});

@@ -37,8 +37,7 @@ Routing choose(const torch::Tensor& probabilities) {
     routing.expert = probabilities.argmax(1);
     routing.probability = probabilities.gather(1, routing.expert.unsqueeze(1));
     routing.load = torch::bincount(routing.expert, {}, experts);
-    const auto share = routing.load.to(torch::kFloat32) / static_cast<double>(probabilities.size(0));
-    routing.balance_loss = static_cast<double>(experts) * (probabilities.mean(0) * share).sum();
+    routing.mean_probability = probabilities.mean(0);
     return routing;
 }
 

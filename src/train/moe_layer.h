@@ -37,10 +37,10 @@ struct Router {
 };
 
 struct Routing {
-    torch::Tensor expert;        // (T) int64
-    torch::Tensor probability;   // (T, 1) of the chosen expert; undefined for hash methods
-    torch::Tensor balance_loss;  // scalar, N * sum_e P_e f_e; undefined for hash methods
-    torch::Tensor load;          // (N) int64, tokens or (gate-sentence) sentences of each expert
+    torch::Tensor expert;            // (T) int64
+    torch::Tensor probability;       // (T, 1) of the chosen expert; undefined for hash methods
+    torch::Tensor mean_probability;  // (N), over tokens or (gate-sentence) sentences; undefined for hash methods
+    torch::Tensor load;              // (N) int64, tokens or (gate-sentence) sentences of each expert
 };
 
 // x: (T, H), the layer's input.

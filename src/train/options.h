@@ -40,6 +40,7 @@ struct TrainOptions {
     bool bf16 = false;
     bool fp16 = false;
     std::int64_t num_threads = 0;
+    std::int64_t ddp_timeout = 1800;
 };
 
 template <class Visitor>
@@ -47,7 +48,7 @@ void describe(Visitor& visit, TrainOptions& o) {
     visit("output_dir", o.output_dir, "where the model, its results and logs go");
     visit("overwrite_output_dir", o.overwrite_output_dir,
           "write into an output folder that is not empty; its checkpoint-N go");
-    visit("per_device_train_batch_size", o.per_device_train_batch_size, "sentences a training step",
+    visit("per_device_train_batch_size", o.per_device_train_batch_size, "sentences a training step, for every process",
           {"train_batch_size"});
     visit("per_device_eval_batch_size", o.per_device_eval_batch_size, "sentences a batch in evaluation",
           {"eval_batch_size"});
@@ -82,7 +83,9 @@ void describe(Visitor& visit, TrainOptions& o) {
     visit("report_to", o.report_to, "none or tensorboard");
     visit("bf16", o.bf16, "matrix products in bfloat16");
     visit("fp16", o.fp16, "half precision; on a CPU that is bfloat16, as with bf16");
-    visit("num_threads", o.num_threads, "CPU threads; 0: one a core");
+    visit("num_threads", o.num_threads, "CPU threads; 0: one a core, shared among the processes of a machine");
+    visit("ddp_timeout", o.ddp_timeout,
+          "several processes: seconds to wait for the others, to start and in every exchange");
 }
 
 struct DistillOptions {

@@ -10,10 +10,12 @@
 
 namespace moebert {
 
-Validation::Validation(const JobContext& job, const Labels& labels, const TextInput& input, const Sink& sink)
+Validation::Validation(const JobContext& job, const Labels& labels, const TextInput& input, const Processes& processes,
+                       const Sink& sink)
     : data_(job.data),
       metrics_(task_metrics(job.data, labels.problem_type)),
-      options_{job.train.per_device_eval_batch_size, torch::kFloat32},
+      options_{job.train.per_device_eval_batch_size, torch::kFloat32, &processes},
+      processes_(processes),
       sink_(sink) {
     if (has_split(job.data, Split::validation))
         sets_ = load_labelled(job.data, Split::validation, FeatureUse::evaluation, labels, input, sink);
@@ -40,7 +42,7 @@ Metrics Validation::evaluate(const Model& model, const std::filesystem::path& an
         const auto logits = run_model(model, set.features, options_, sink_).logits;
         const auto scores = score_logits(set, labels_of(model.config), logits, data_);
         for (const auto& [name, value] : scores.metrics) all.emplace_back(i == 0 ? name : name + "_mm", value);
-        if (set.questions && !answers_directory.empty())
+        if (set.questions && !answers_directory.empty() && processes_.is_first())
             save_answers(answers_directory, "eval_", set.questions->set, scores.answers, answer_options(data_));
     }
     return all;
@@ -68,22 +70,30 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
     if (!validation.empty()) training.evaluate = [&] { return validation.evaluate(model); };
     training.tokenizer_source = job.model_name_or_path;
     const std::filesystem::path output = job.train.output_dir;
-    std::filesystem::create_directories(output);
-    const FolderLock lock(output);
+    const bool writes = training.processes.is_first();
+    std::optional<FolderLock> lock;
+    if (writes) {
+        std::filesystem::create_directories(output);
+        lock.emplace(output);
+    }
     const auto trained = train(training, job.train, sink);
 
-    save_model(model, output, job.model_name_or_path);
     auto results = training_summary(trained);
-    save_json(output / "train_results.json", results);
+    if (writes) {
+        save_model(model, output, job.model_name_or_path);
+        save_json(output / "train_results.json", results);
+    }
     if (!validation.empty()) {
         auto evaluated = with_prefix("eval_", validation.evaluate(model, output));
         evaluated["eval_samples"] = validation.examples();
         evaluated.update(scores);
-        save_json(output / "eval_results.json", evaluated);
+        if (writes) save_json(output / "eval_results.json", evaluated);
         results.update(evaluated);
     }
-    save_json(output / "all_results.json", results);
-    save_model_card(output, model.config, job, results);
+    if (writes) {
+        save_json(output / "all_results.json", results);
+        save_model_card(output, model.config, job, results);
+    }
     return results;
 }
 

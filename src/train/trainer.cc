@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <numeric>
@@ -15,6 +16,8 @@
 #include "core/json_text.h"
 #include "core/random.h"
 #include "train/adamw.h"
+#include "train/deal.h"
+#include "train/gradient_exchange.h"
 #include "train/matmul.h"
 #include "train/schedule.h"
 #include "train/training_checkpoint.h"
@@ -116,7 +119,9 @@ public:
         : job_(job),
           options_(options),
           sink_(sink),
-          sentences_a_step_(options.per_device_train_batch_size * options.gradient_accumulation_steps),
+          processes_(job.processes),
+          sentences_a_pass_(options.per_device_train_batch_size * job.processes.size()),
+          sentences_a_step_(sentences_a_pass_ * options.gradient_accumulation_steps),
           steps_an_epoch_((std::ssize(job.features) + sentences_a_step_ - 1) / sentences_a_step_),
           total_steps_(options.max_steps > 0 ? options.max_steps
                                              : static_cast<std::int64_t>(std::ceil(
@@ -124,9 +129,11 @@ public:
           schedule_(options, total_steps_),
           optimizer_(parameters(job.model),
                      {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay}),
+          exchange_(parameters(job.model), job.processes),
           dtype_(compute_dtype(options, sink)),
           settings_(settings()) {
         if (job.checkpoint) restore(*job.checkpoint);
+        if (!processes_.is_first()) return;
         if (!job.checkpoint) remove_checkpoints(options.output_dir);
         log_.emplace(options, job.checkpoint ? std::optional(result_.steps) : std::nullopt);
         writer_.emplace(options.output_dir, job.tokenizer_source, options.save_total_limit);
@@ -189,12 +196,12 @@ private:
                 {"best_step", result_.best_step},
                 {"worse", worse_},
                 {"window",
-                 {{"loss", window_.loss},
+                 {{"loss", window_.sums.loss},
+                  {"terms", window_.sums.terms},
+                  {"load", window_.sums.load},
                   {"steps", window_.steps},
                   {"tokens", window_.tokens},
-                  {"seconds", since(window_.start)},
-                  {"terms", window_.terms},
-                  {"load", window_.load}}}};
+                  {"seconds", since(window_.start)}}}};
     }
 
     void restore(const nlohmann::json& state) {
@@ -210,8 +217,10 @@ private:
         result_.best_step = state.at("best_step");
         worse_ = state.at("worse");
         const auto& window = state.at("window");
-        window_ = {window.at("loss"),  window.at("steps"), window.at("tokens"),
-                   window.at("terms"), window.at("load"),  before(window.at("seconds"))};
+        window_ = {{window.at("loss"), window.at("terms"), window.at("load")},
+                   window.at("steps"),
+                   window.at("tokens"),
+                   before(window.at("seconds"))};
     }
 
     void restore(const std::filesystem::path& checkpoint) {
@@ -239,56 +248,104 @@ private:
     }
 
     void step(std::span<const std::int64_t> sentences) {
-        const auto loss = backward(sentences);
+        const auto sums = backward(sentences);
         const double rate = schedule_.learning_rate(result_.steps);
         const double norm = optimizer_.step(rate, options_.max_grad_norm);
         ++result_.steps;
         if (result_.steps == 1) result_.first_step_seconds = since(start_);
-        check_finite(loss, norm);
-        result_.loss += loss;
-        window_.loss += loss;
-        ++window_.steps;
-        report(loss);
+        check_finite(sums.loss, norm);
+        result_.loss += sums.loss;
+        window_.add(sums);
+        report(sums.loss);
         if (result_.steps % options_.logging_steps == 0 || result_.steps == total_steps_) write_log(rate, norm);
-        after_step();
+        after_step(sums.signal);
     }
 
-    // The step's loss; gradients are left in the parameters.
-    double backward(std::span<const std::int64_t> sentences) {
-        std::int64_t all_tokens = 0;
-        for (const auto i : sentences) all_tokens += std::ssize(job_.features[static_cast<std::size_t>(i)].input_ids);
-        double total = 0.0;
-        const auto size = static_cast<std::size_t>(options_.per_device_train_batch_size);
+    // What a step adds to the log, of all processes.
+    struct StepSums {
+        double loss = 0.0;
+        std::vector<double> terms;
+        ExpertLoad load;
+        int signal = 0;  // that any of them has caught
+    };
+
+    // Gradients are left in the parameters.
+    StepSums backward(std::span<const std::int64_t> sentences) {
+        StepSums sums{0.0, std::vector<double>(job_.terms.size()), {}, 0};
+        if (const auto& moe = job_.model.config.moe)
+            sums.load.assign(job_.model.layers.size(),
+                             std::vector<std::int64_t>(static_cast<std::size_t>(moe->num_experts)));
+        const auto all_tokens = count_tokens(job_.features, sentences);
+        const auto size = static_cast<std::size_t>(sentences_a_pass_);
         for (std::size_t first = 0; first < sentences.size(); first += size) {
-            const auto part = sentences.subspan(first, std::min(size, sentences.size() - first));
-            const auto batch = make_batch(job_.features, part, job_.model.config.problem_type);
-            const StepShare share{static_cast<double>(part.size()) / static_cast<double>(sentences.size()),
-                                  static_cast<double>(batch.layout->rows()) / static_cast<double>(all_tokens)};
-            const auto loss = job_.loss(batch, forward_options(first / size), share);
-            loss.total.backward();
-            total += loss.total.item<double>();
-            note(loss);
+            if (first + size >= sentences.size()) exchange_.start();
+            const auto pass = sentences.subspan(first, std::min(size, sentences.size() - first));
+            const auto own = deal_sentences(job_.features, pass, processes_.rank(), processes_.size());
+            const auto part = [&](std::size_t count) {
+                return static_cast<double>(count) / static_cast<double>(sentences.size());
+            };
+            const auto own_tokens = static_cast<double>(count_tokens(job_.features, own));
+            run_pass(own, first / size,
+                     {part(own.size()), own_tokens / static_cast<double>(all_tokens), part(pass.size())}, sums);
+        }
+        sums.signal = interrupts_.caught();
+        if (processes_.size() > 1) {
+            exchange_.finish(token_ids(job_.features, sentences));
+            add_up(sums);
         }
         result_.tokens += all_tokens;
         window_.tokens += all_tokens;
         result_.sentences += std::ssize(sentences);
-        return total;
+        return sums;
     }
 
-    ForwardOptions forward_options(std::size_t micro_batch) const {
+    // Forward and backward on this process's sentences of a pass, which may be none.
+    void run_pass(const std::vector<std::int64_t>& own, std::size_t pass, const StepShare& share, StepSums& sums) {
+        const auto options = forward_options(pass);
+        if (own.empty()) {
+            if (options.sum_load) options.sum_load(torch::zeros(load_shape(), torch::kInt64));
+            return;
+        }
+        const auto loss = job_.loss(make_batch(job_.features, own, job_.model.config.problem_type), options, share);
+        loss.total.backward();
+        sums.loss += loss.total.item<double>();
+        for (std::size_t i = 0; i < loss.terms.size(); ++i)
+            if (loss.terms[i].defined()) sums.terms[i] += loss.terms[i].item<double>();
+        add_load(sums.load, loss.expert_load);
+    }
+
+    std::array<std::int64_t, 2> load_shape() const {
+        return {std::ssize(job_.model.layers), job_.model.config.moe ? job_.model.config.moe->num_experts : 0};
+    }
+
+    ForwardOptions forward_options(std::size_t pass) const {
         ForwardOptions options;
         options.training = true;
         options.dtype = dtype_;
-        options.dropout_key =
-            random_key(static_cast<std::uint64_t>(options_.seed), 11, static_cast<std::uint64_t>(result_.steps),
-                       static_cast<std::uint64_t>(micro_batch));
+        const auto batch =
+            pass * static_cast<std::size_t>(processes_.size()) + static_cast<std::size_t>(processes_.rank());
+        options.dropout_key = random_key(static_cast<std::uint64_t>(options_.seed), 11,
+                                         static_cast<std::uint64_t>(result_.steps), static_cast<std::uint64_t>(batch));
+        const auto& moe = job_.model.config.moe;
+        if (processes_.size() > 1 && moe && is_gated(moe->route_method))
+            options.sum_load = [this](const torch::Tensor& load) { processes_.sum(load); };
         return options;
     }
 
-    void note(const StepLoss& loss) {
-        for (const auto& [name, value] : loss.terms)
-            if (value.defined()) window_.terms[name] += value.item<double>();
-        add_load(window_.load, loss.expert_load);
+    void add_up(StepSums& sums) const {
+        std::vector<double> values{sums.loss, static_cast<double>(sums.signal)};
+        values.insert(values.end(), sums.terms.begin(), sums.terms.end());
+        for (const auto& layer : sums.load) values.insert(values.end(), layer.begin(), layer.end());
+        const auto tensor = torch::tensor(values, torch::kFloat64);
+        processes_.sum(tensor);
+        const auto* next = tensor.data_ptr<double>();
+        sums.loss = *next++;
+        // All get the same signal as a rule; where some got none, or another one, SIGTERM stands for it.
+        const double signals = *next++;
+        sums.signal = signals == 0 ? 0 : signals == sums.signal * processes_.size() ? sums.signal : SIGTERM;
+        for (auto& term : sums.terms) term = *next++;
+        for (auto& layer : sums.load)
+            for (auto& count : layer) count = static_cast<std::int64_t>(*next++);
     }
 
     // A checkpoint is good once its weights have given a finite loss and gradient.
@@ -297,7 +354,7 @@ private:
             good_ = saved_;
             return;
         }
-        writer_->wait();
+        if (writer_) writer_->wait();
         const bool is_there = !good_.empty() && std::filesystem::exists(good_);
         const std::string good = is_there ? good_.string() : "none was saved";
         fail(
@@ -315,19 +372,20 @@ private:
     void write_log(double rate, double norm) {
         nlohmann::json line{
             {"epoch", epoch()},
-            {"loss", window_.loss / window_.steps},
+            {"loss", window_.sums.loss / window_.steps},
             {"learning_rate", rate},
             {"grad_norm", norm},
             {"tokens_per_second", static_cast<double>(window_.tokens) / std::max(1e-9, since(window_.start))}};
-        for (const auto& [name, sum] : window_.terms) line["loss_" + name] = sum / (window_.steps);
-        if (!window_.load.empty()) line["expert_load"] = load_shares();
-        log_->write("train", result_.steps, line);
+        for (std::size_t i = 0; i < job_.terms.size(); ++i)
+            line["loss_" + job_.terms[i]] = window_.sums.terms[i] / window_.steps;
+        if (!window_.sums.load.empty()) line["expert_load"] = load_shares();
+        if (log_) log_->write("train", result_.steps, line);
         window_ = {};
     }
 
     nlohmann::json load_shares() const {
         auto layers = nlohmann::json::array();
-        for (const auto& load : window_.load) {
+        for (const auto& load : window_.sums.load) {
             const auto total = static_cast<double>(std::accumulate(load.begin(), load.end(), std::int64_t{0}));
             auto shares = nlohmann::json::array();
             for (const auto count : load) shares.push_back(static_cast<double>(count) / total);
@@ -343,16 +401,15 @@ private:
         return strategy == "epoch" && (result_.steps % steps_an_epoch_ == 0 || result_.steps == total_steps_);
     }
 
-    void after_step() {
+    void after_step(int signal) {
         if (job_.evaluate && is_due(options_.evaluation_strategy, options_.eval_steps.value_or(options_.logging_steps)))
             evaluate();
-        const int signal = interrupts_.caught();
         if (signal != 0 || is_due(options_.save_strategy, options_.save_steps)) save();
         if (signal != 0) stop(signal);
     }
 
     [[noreturn]] void stop(int signal) {
-        writer_->wait();
+        if (writer_) writer_->wait();
         throw Interrupted(
             signal, fmt::format("training: stopped by {} after step {} of {}; --resume_from_checkpoint latest goes "
                                 "on from {}",
@@ -364,7 +421,7 @@ private:
         const auto metrics = job_.evaluate();
         nlohmann::json line{{"epoch", epoch()}};
         for (const auto& [name, value] : metrics) line[name] = value;
-        log_->write("eval", result_.steps, line);
+        if (log_) log_->write("eval", result_.steps, line);
         sink_.info("step {}: {}", result_.steps, json_text(line));
         judge(metrics);
         start_ += Clock::now() - pause;  // training's own time
@@ -388,7 +445,8 @@ private:
             result_.best = found->second;
             result_.best_step = result_.steps;
             worse_ = 0;
-            if (options_.load_best_model_at_end) save_model(job_.model, best_directory(), job_.tokenizer_source);
+            if (options_.load_best_model_at_end && processes_.is_first())
+                save_model(job_.model, best_directory(), job_.tokenizer_source);
         } else if (++worse_ >= options_.early_stopping_patience && options_.early_stopping_patience > 0) {
             sink_.info("step {}: no better {} in {} evaluations; stopping early", result_.steps, name, worse_);
             stopped_ = true;
@@ -400,12 +458,13 @@ private:
     }
 
     void save() {
+        if (!writer_) return;
         saved_ =
             writer_->save({result_.steps, job_.model.config, model_tensors(job_.model), optimizer_.tensors(), state()});
     }
 
     TrainingResult finish() {
-        writer_->wait();
+        if (writer_) writer_->wait();
         if (options_.load_best_model_at_end && result_.best_step >= 0) restore_best();
         result_.seconds = since(start_);
         result_.epochs = epoch();
@@ -414,35 +473,50 @@ private:
     }
 
     void restore_best() {
+        const auto to = parameters(job_.model);
         if (result_.best_step != result_.steps) {
-            auto best = load_model(load_checkpoint(best_directory()));
-            const auto from = parameters(best);
-            const auto to = parameters(job_.model);
             torch::NoGradGuard no_grad;
-            for (std::size_t i = 0; i < to.size(); ++i) to[i].tensor->copy_(*from[i].tensor);
+            if (processes_.is_first()) {
+                auto best = load_model(load_checkpoint(best_directory()));
+                const auto from = parameters(best);
+                for (std::size_t i = 0; i < to.size(); ++i) to[i].tensor->copy_(*from[i].tensor);
+            }
+            for (const auto& parameter : to) processes_.broadcast(*parameter.tensor);
         }
-        std::filesystem::remove_all(best_directory());
+        if (processes_.is_first()) std::filesystem::remove_all(best_directory());
     }
 
     // Sums since the last line of the log.
     struct Window {
-        double loss = 0.0;
+        StepSums sums;
         int steps = 0;
         std::int64_t tokens = 0;
-        std::map<std::string, double> terms;
-        ExpertLoad load;
         Clock::time_point start = Clock::now();
+
+        void add(const StepSums& step) {
+            sums.loss += step.loss;
+            sums.terms.resize(step.terms.size());
+            for (std::size_t i = 0; i < step.terms.size(); ++i) sums.terms[i] += step.terms[i];
+            sums.load.resize(step.load.size());
+            for (std::size_t k = 0; k < step.load.size(); ++k) {
+                sums.load[k].resize(step.load[k].size());
+                for (std::size_t e = 0; e < step.load[k].size(); ++e) sums.load[k][e] += step.load[k][e];
+            }
+            ++steps;
+        }
     };
 
     const TrainingJob& job_;
     const TrainOptions& options_;
     const Sink& sink_;
-    std::int64_t sentences_a_step_, steps_an_epoch_, total_steps_;
+    const Processes& processes_;
+    std::int64_t sentences_a_pass_, sentences_a_step_, steps_an_epoch_, total_steps_;
     Schedule schedule_;
     AdamW optimizer_;
+    GradientExchange exchange_;
     torch::ScalarType dtype_;
     nlohmann::json settings_;
-    std::optional<TrainingLog> log_;
+    std::optional<TrainingLog> log_;  // these two: of the first process
     std::optional<CheckpointWriter> writer_;
     InterruptGuard interrupts_;
     TrainingResult result_;

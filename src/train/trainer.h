@@ -13,28 +13,24 @@
 #include "core/sink.h"
 #include "tasks/features.h"
 #include "tasks/metrics.h"
+#include "train/losses.h"
 #include "train/model.h"
 #include "train/options.h"
+#include "train/processes.h"
 
 namespace moebert {
 
-// A batch's part of its optimiser step: with gradient accumulation each is weighted so that the sum is the loss of all
-// the step's sentences (tokens) at once.
-struct StepShare {
-    double sentences = 1.0;
-    double tokens = 1.0;
-};
-
 struct StepLoss {
     torch::Tensor total;
-    std::vector<std::pair<std::string, torch::Tensor>> terms;  // logged one by one
-    std::vector<torch::Tensor> expert_load;                    // a layer: (N)
+    std::vector<torch::Tensor> terms;        // logged one by one, under TrainingJob's names; undefined: none
+    std::vector<torch::Tensor> expert_load;  // a layer: (N)
 };
 
 struct TrainingJob {
     Model& model;
     std::span<const Feature> features;
     std::function<StepLoss(const Batch&, const ForwardOptions&, StepShare)> loss = {};
+    std::vector<std::string> terms = {};     // names of the loss's terms
     std::function<Metrics()> evaluate = {};  // on the validation split; may be empty
     std::string best_metric = {};            // which of evaluate's chooses, more being better
     // A folder whose tokenizer goes with every saved model; may be empty.
@@ -43,6 +39,8 @@ struct TrainingJob {
     nlohmann::json settings = {};
     // checkpoint-N to go on from; `model` is that one's.
     std::optional<std::filesystem::path> checkpoint = {};
+    // Each trains on its part of every batch; the first one writes and reports. All call evaluate.
+    const Processes& processes = alone();
 };
 
 struct TrainingResult {

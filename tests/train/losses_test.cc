@@ -97,7 +97,8 @@ protected:
         teacher.hidden_states = {torch::ones({3, 2}), torch::ones({3, 2})};
     }
     DistillationLoss loss(DistillationWeights weights, double sentences = 1, double tokens = 1) const {
-        return distillation_loss(student, teacher, batch, ProblemType::classification, weights, sentences, tokens);
+        return distillation_loss(student, teacher, batch, ProblemType::classification, weights,
+                                 {sentences, tokens, sentences});
     }
     Batch batch = batch_of({1, 2});
     ForwardResult student, teacher;

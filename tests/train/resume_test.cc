@@ -40,6 +40,7 @@ protected:
             checkpoint ? load_checkpoint(*checkpoint) : test::student_checkpoint("cls3", RouteMethod::gate_token, 0.1),
             0, true);
         TrainingJob job{model, features};
+        job.terms = {"task"};
         job.checkpoint = checkpoint;
         job.settings = settings;
         job.best_metric = "score";
@@ -47,7 +48,7 @@ protected:
             if (++steps_run == signal_at) std::raise(SIGTERM);
             const auto output = forward(model, batch, forward_options);
             const auto loss = share.sentences * task_losses(model.config.problem_type, output.logits, batch).mean();
-            return StepLoss{loss, {{"task", loss}}, output.expert_load};
+            return StepLoss{loss, {loss}, output.expert_load};
         };
         job.evaluate = [&] {
             const auto batch = make_batch(features, test::first_indices(4), ProblemType::classification);

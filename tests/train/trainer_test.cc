@@ -24,10 +24,11 @@ protected:
     TensorMap fine_tune(const std::string& fixture, const std::vector<Feature>& features) const {
         auto model = load_model(test::dense_checkpoint(fixture), 0, true);
         TrainingJob job{model, features};
+        job.terms = {"task"};
         job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
             const auto output = forward(model, batch, forward_options);
             const auto loss = share.sentences * task_losses(model.config.problem_type, output.logits, batch).mean();
-            return StepLoss{loss, {{"task", loss}}, {}};
+            return StepLoss{loss, {loss}, {}};
         };
         train(job, options, {});
         return model_tensors(model);
@@ -39,6 +40,7 @@ protected:
         const auto teacher = load_model(checkpoint);
         auto student = load_model(test::student_checkpoint("cls3", method), 0, true);
         TrainingJob job{student, features};
+        job.terms = {"task"};
         job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
             auto own = forward_options;
             own.hidden_states = true;
@@ -46,9 +48,8 @@ protected:
             its.training = false;
             const auto target = forward(teacher, batch, its);
             const auto output = forward(student, batch, own);
-            const auto loss = distillation_loss(output, target, batch, ProblemType::classification, {2.0, 0.0},
-                                                share.sentences, share.tokens);
-            return StepLoss{loss.total, {{"task", loss.task}}, output.expert_load};
+            const auto loss = distillation_loss(output, target, batch, ProblemType::classification, {2.0, 0.0}, share);
+            return StepLoss{loss.total, {loss.task}, output.expert_load};
         };
         train(job, options, {});
         return model_tensors(student);

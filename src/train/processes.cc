@@ -1,0 +1,148 @@
+#include "train/processes.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include "core/error.h"
+
+namespace moebert {
+namespace {
+
+using std::chrono::milliseconds;
+using Gloo = c10d::ProcessGroupGloo;
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+bool is_local(const std::string& address) { return address == "localhost" || address.starts_with("127."); }
+
+// The interface that GLOO_SOCKET_IFNAME names; on one machine alone the loopback; else the host name's.
+std::shared_ptr<gloo::transport::Device> device_for(const World& world) {
+    if (const char* name = std::getenv("GLOO_SOCKET_IFNAME"); name && *name)
+        return Gloo::createDeviceForInterface(name);
+    if (is_local(world.master_address)) return Gloo::createDeviceForHostname("127.0.0.1");
+    return Gloo::createDefaultDevice();
+}
+
+}  // namespace
+
+class Processes::Group {
+public:
+    Group(const World& world, milliseconds timeout) : rank(world.rank), size(world.size), timeout_(timeout) {
+        try {
+            c10d::TCPStoreOptions options;
+            options.port = static_cast<std::uint16_t>(world.master_port);
+            options.isServer = rank == 0;
+            options.numWorkers = static_cast<std::size_t>(size);
+            options.timeout = timeout;
+            store_ = c10::make_intrusive<c10d::TCPStore>(world.master_address, options);
+            auto gloo = Gloo::Options::create(timeout);
+            gloo->devices = {device_for(world)};
+            group_ = c10::make_intrusive<Gloo>(store_, rank, size, gloo);
+        } catch (const std::exception& error) {
+            fail("process {} of {}: can't reach the others at {}:{}: {}", rank, size, world.master_address,
+                 world.master_port, first_line(error.what()));
+        }
+    }
+
+    c10::intrusive_ptr<c10d::Work> start_sum(const torch::Tensor& tensor) {
+        return guarded([&] {
+            std::vector<at::Tensor> tensors{tensor};
+            return group_->allreduce(tensors);
+        });
+    }
+
+    c10::intrusive_ptr<c10d::Work> start_broadcast(const torch::Tensor& tensor) {
+        return guarded([&] {
+            std::vector<at::Tensor> tensors{tensor};
+            return group_->broadcast(tensors);
+        });
+    }
+
+    void wait(const c10::intrusive_ptr<c10d::Work>& work) {
+        guarded([&] { return work->wait(); });
+    }
+
+    const int rank, size;
+
+private:
+    template <class Action>
+    auto guarded(Action action) -> decltype(action()) {
+        try {
+            return action();
+        } catch (const std::exception& error) {
+            fail("process {} of {}: lost {}: {}", rank, size, missing(), first_line(error.what()));
+        }
+    }
+
+    // Those that are left say so in the store, and who doesn't is the one that was lost.
+    std::string missing() {
+        using Clock = std::chrono::steady_clock;
+        const auto end = Clock::now() + std::chrono::seconds(rank == 0 ? 5 : 3);  // the store is the first process's
+        const auto key = [](int r) { return fmt::format("left/{}", r); };
+        try {
+            store_->set(key(rank), std::vector<std::uint8_t>{1});
+            std::string names;
+            while (Clock::now() < end) {
+                names.clear();
+                for (int r = 0; r < size; ++r)
+                    if (!store_->check({key(r)})) names += fmt::format("{}process {}", names.empty() ? "" : ", ", r);
+                if (names.empty()) return "the connection";
+                std::this_thread::sleep_for(milliseconds(100));
+            }
+            return names;
+        } catch (const std::exception&) {
+            return "process 0";
+        }
+    }
+
+    milliseconds timeout_;
+    c10::intrusive_ptr<c10d::TCPStore> store_;
+    c10::intrusive_ptr<Gloo> group_;
+};
+
+Processes::Processes() = default;
+Processes::~Processes() = default;
+Processes::Processes(Processes&&) noexcept = default;
+Processes& Processes::operator=(Processes&&) noexcept = default;
+
+Processes::Processes(const World& world, std::int64_t timeout) {
+    if (world.size > 1) group_ = std::make_unique<Group>(world, std::chrono::seconds(timeout));
+}
+
+int Processes::rank() const { return group_ ? group_->rank : 0; }
+int Processes::size() const { return group_ ? group_->size : 1; }
+
+void Processes::sum(const torch::Tensor& tensor) const {
+    if (group_) group_->wait(group_->start_sum(tensor));
+}
+
+std::function<void()> Processes::sum_later(const torch::Tensor& tensor) const {
+    if (!group_) return [] {};
+    return [this, work = group_->start_sum(tensor)] { group_->wait(work); };
+}
+
+void Processes::broadcast(const torch::Tensor& tensor) const {
+    if (group_) group_->wait(group_->start_broadcast(tensor));
+}
+
+std::string Processes::broadcast(const std::string& text) const {
+    if (!group_) return text;
+    const auto size = torch::tensor({static_cast<std::int64_t>(text.size())});
+    broadcast(size);
+    const auto bytes = torch::zeros({size.item<std::int64_t>()}, torch::kUInt8);
+    if (is_first()) std::copy(text.begin(), text.end(), bytes.data_ptr<std::uint8_t>());
+    if (bytes.numel() > 0) broadcast(bytes);
+    return {reinterpret_cast<const char*>(bytes.data_ptr<std::uint8_t>()), static_cast<std::size_t>(bytes.numel())};
+}
+
+const Processes& alone() {
+    static const Processes processes;
+    return processes;
+}
+
+}  // namespace moebert

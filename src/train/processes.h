@@ -1,0 +1,47 @@
+// The processes of one training job and what they exchange, over PyTorch's c10d: Gloo between CPUs.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/sink.h"
+#include "core/world.h"
+#include "train/torch.h"
+
+namespace moebert {
+
+// All processes must call the same functions in the same order. With one process nothing is sent, and all of them do
+// nothing. When a process is lost the others' calls throw an Error that names it.
+class Processes {
+public:
+    Processes();  // this one alone
+    // Waits for the others. `timeout`, in seconds, is for that and for every exchange.
+    explicit Processes(const World& world, std::int64_t timeout = 1800);
+    ~Processes();
+    Processes(Processes&&) noexcept;
+    Processes& operator=(Processes&&) noexcept;
+
+    int rank() const;
+    int size() const;
+    bool is_first() const { return rank() == 0; }
+
+    // Every process's tensor becomes the sum over all of them, the same bits everywhere.
+    void sum(const torch::Tensor& tensor) const;
+
+    // The same in the background; it is done when the function returned has been called.
+    std::function<void()> sum_later(const torch::Tensor& tensor) const;
+
+    // The first process's, everywhere.
+    void broadcast(const torch::Tensor& tensor) const;
+    std::string broadcast(const std::string& text) const;
+
+private:
+    class Group;
+    std::unique_ptr<Group> group_;  // none when alone
+};
+
+// This process alone.
+const Processes& alone();
+
+}  // namespace moebert

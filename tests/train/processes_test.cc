@@ -1,0 +1,208 @@
+// Several processes, as threads of this one: what they share is only what they send.
+#include <ATen/Parallel.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <set>
+#include <thread>
+
+#include "train/deal.h"
+#include "train/evaluation.h"
+#include "train/job_common.h"
+#include "train/losses.h"
+#include "train/support.h"
+#include "train/trainer.h"
+
+namespace moebert {
+namespace {
+
+using test::random_features;
+
+int free_port() {
+    const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(listener, any, size), 0);
+    EXPECT_EQ(::getsockname(listener, any, &size), 0);
+    ::close(listener);
+    return ntohs(address.sin_port);
+}
+
+// `job` in every one of `size` processes.
+template <class Job>
+void run_together(int size, Job job) {
+    const int port = free_port();
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < size; ++rank)
+        threads.emplace_back([&, rank] {
+            at::set_num_threads(1);
+            World world;
+            world.rank = rank;
+            world.size = size;
+            world.master_port = port;
+            try {
+                const Processes processes(world, 60);
+                job(processes);
+            } catch (const std::exception& error) {
+                ADD_FAILURE() << "process " << rank << ": " << error.what();
+            }
+        });
+    for (auto& thread : threads) thread.join();
+}
+
+TEST(Processes, AddUpAndBroadcast) {
+    run_together(3, [](const Processes& processes) {
+        const auto tensor = torch::full({5}, static_cast<float>(processes.rank() + 1));
+        processes.sum(tensor);
+        EXPECT_TRUE(tensor.eq(6.0F).all().item<bool>());
+        const auto later = torch::ones({2}, torch::kFloat64);
+        const auto wait = processes.sum_later(later);
+        wait();
+        EXPECT_EQ(later[1].item<double>(), 3.0);
+        EXPECT_EQ(processes.broadcast(processes.is_first() ? std::string("folder") : ""), "folder");
+        EXPECT_EQ(processes.broadcast(std::string()), "");
+    });
+}
+
+TEST(Processes, DoNothingAlone) {
+    const auto tensor = torch::ones({2});
+    alone().sum(tensor);
+    EXPECT_EQ(tensor[0].item<float>(), 1.0F);
+    EXPECT_EQ(alone().broadcast(std::string("x")), "x");
+}
+
+TEST(Processes, NameTheOneThatIsLost) {
+    std::string message;
+    run_together(3, [&](const Processes& processes) {
+        if (processes.rank() == 2) return;  // its connections close
+        try {
+            for (int i = 0; i < 1000; ++i) processes.sum(torch::ones({1}));
+        } catch (const Error& error) {
+            if (processes.rank() == 0) message = error.what();
+        }
+    });
+    EXPECT_PRED2(test::contains, message, "process 0 of 3: lost process 2: ");
+}
+
+TEST(Deal, GivesEverySentenceToOneProcessAndAboutEquallyManyTokens) {
+    const auto features = random_features(40, 3);
+    for (const int size : {1, 2, 3, 7}) {
+        const auto sentences = test::first_indices(size == 7 ? 5 : 40);
+        std::multiset<std::int64_t> seen;
+        std::int64_t least = 1 << 30, most = 0;
+        for (int rank = 0; rank < size; ++rank) {
+            const auto own = deal_sentences(features, sentences, rank, size);
+            EXPECT_TRUE(std::is_sorted(own.begin(), own.end()));
+            seen.insert(own.begin(), own.end());
+            least = std::min(least, count_tokens(features, own));
+            most = std::max(most, count_tokens(features, own));
+        }
+        EXPECT_EQ(std::vector<std::int64_t>(seen.begin(), seen.end()), sentences);
+        if (size < 7) {
+            EXPECT_LE(most - least, 20);  // the longest sentence
+        }
+    }
+}
+
+class TogetherBase : public test::InFolder {
+protected:
+    struct Trained {
+        TensorMap weights;
+        std::vector<nlohmann::json> log;
+    };
+
+    // Sentences of `features` in steps of 16 altogether.
+    Trained train_on(const Processes& processes, RouteMethod method, const std::vector<Feature>& features) const {
+        TrainOptions options;
+        options.output_dir = folder / fmt::format("{}-{}", to_string(method), processes.size());
+        options.per_device_train_batch_size = 16 / processes.size();
+        options.learning_rate = 1e-3;
+        options.adam_epsilon = 1e-2;  // with the usual one a step is the gradient's sign, to which rounding matters
+        options.max_steps = 50;
+        options.logging_steps = 1;
+        auto checkpoint = test::dense_checkpoint("cls3");
+        const auto teacher = load_model(checkpoint);
+        auto student = load_model(test::student_checkpoint("cls3", method), 0, true);
+        student.config.hidden_dropout_prob = student.config.attention_probs_dropout_prob = 0.0;
+        TrainingJob job{.model = student, .features = features, .processes = processes};
+        job.terms = {"task", "hidden", "prediction", "balance"};
+        job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
+            auto own = forward_options;
+            own.hidden_states = true;
+            auto its = own;
+            its.training = false;
+            const auto target = forward(teacher, batch, its);
+            const auto output = forward(student, batch, own);
+            const auto loss = distillation_loss(output, target, batch, ProblemType::classification, {2.0, 0.5}, share);
+            return StepLoss{loss.total, {loss.task, loss.hidden, loss.prediction, loss.balance}, output.expert_load};
+        };
+        train(job, options, {});
+        Trained trained{model_tensors(student), {}};
+        if (!processes.is_first()) return trained;
+        std::istringstream in(test::slurp(std::filesystem::path(options.output_dir) / "train_log.jsonl"));
+        for (std::string line; std::getline(in, line);) trained.log.push_back(nlohmann::json::parse(line));
+        return trained;
+    }
+};
+
+class Together : public TogetherBase, public testing::WithParamInterface<RouteMethod> {};
+
+// 42 sentences: the last step of an epoch has 10, which four processes can't share equally.
+TEST_P(Together, AnyNumberOfProcessesTakesTheSameSteps) {
+    const auto features = random_features(42, 3);
+    const auto whole = train_on(alone(), GetParam(), features);
+    ASSERT_EQ(whole.log.size(), 50U);
+    for (const int size : {2, 4}) {
+        std::vector<Trained> trained(static_cast<std::size_t>(size));
+        run_together(size, [&](const Processes& processes) {
+            trained[static_cast<std::size_t>(processes.rank())] = train_on(processes, GetParam(), features);
+        });
+        ASSERT_EQ(trained[0].log.size(), 50U);
+        for (std::size_t step = 0; step < 50; ++step)
+            for (const auto* name :
+                 {"loss", "loss_task", "loss_hidden", "loss_prediction", "loss_balance", "grad_norm"}) {
+                const double expected = whole.log[step].at(name), found = trained[0].log[step].at(name);
+                EXPECT_NEAR(found, expected, 2e-4 * std::max(1.0, std::abs(expected)))
+                    << name << " of step " << step + 1 << " with " << size;
+            }
+        EXPECT_EQ(trained[0].log[0].at("expert_load"), whole.log[0].at("expert_load"));
+        for (const auto& other : trained)
+            for (const auto& [name, tensor] : other.weights)
+                EXPECT_TRUE(test::same(tensor, trained[0].weights.at(name))) << name;
+    }
+}
+INSTANTIATE_TEST_SUITE_P(Routing, Together,
+                         testing::Values(RouteMethod::hash_random, RouteMethod::hash_balance, RouteMethod::gate_token,
+                                         RouteMethod::gate_sentence),
+                         [](const testing::TestParamInfo<RouteMethod>& method) {
+                             auto name = to_string(method.param);
+                             std::replace(name.begin(), name.end(), '-', '_');
+                             return name;
+                         });
+
+TEST_F(TogetherBase, ScoresAndLogitsAreThoseOfOneProcess) {
+    const auto features = random_features(23, 3);
+    const auto model = load_model(test::student_checkpoint("cls3", RouteMethod::gate_token));
+    const auto dense = load_model(test::dense_checkpoint("cls3"));
+    const auto expected = run_model(model, features, {4, torch::kFloat32, nullptr});
+    const auto scores = measure_importance(dense, features, 3, torch::kFloat32, {}, alone(), {});
+    run_together(3, [&](const Processes& processes) {
+        const auto found = run_model(model, features, {4, torch::kFloat32, &processes});
+        EXPECT_EQ(found.logits, expected.logits);
+        EXPECT_EQ(found.tokens, expected.tokens);
+        EXPECT_EQ(found.expert_load, expected.expert_load);
+        const auto own = measure_importance(dense, features, 3, torch::kFloat32, {}, processes, {});
+        EXPECT_EQ(own.source.examples, 23);
+        for (std::size_t k = 0; k < scores.scores.size(); ++k)
+            for (std::size_t j = 0; j < 64; ++j)
+                EXPECT_NEAR(own.scores[k][j], scores.scores[k][j], 1e-5 * scores.scores[k][j] + 1e-9);
+    });
+}
+
+}  // namespace
+}  // namespace moebert
