@@ -25,7 +25,8 @@ torch::Tensor make_labels(const std::vector<double>& labels, ProblemType problem
 
 }  // namespace
 
-Batch make_batch(std::span<const Feature> features, std::span<const std::int64_t> indices, ProblemType problem_type) {
+Batch make_batch(std::span<const Feature> features, std::span<const std::int64_t> indices, ProblemType problem_type,
+                 torch::Device device) {
     std::vector<std::int64_t> ids, types, positions, starts{0}, lengths, answer_starts, answer_ends;
     std::vector<double> labels;
     for (const auto index : indices) {
@@ -52,6 +53,9 @@ Batch make_batch(std::span<const Feature> features, std::span<const std::int64_t
         batch.start_positions = torch::tensor(answer_starts);
         batch.end_positions = torch::tensor(answer_ends);
     }
+    for (auto* tensor : {&batch.input_ids, &batch.token_type_ids, &batch.position_ids, &batch.labels,
+                         &batch.start_positions, &batch.end_positions})
+        if (tensor->defined()) *tensor = tensor->to(device);
     return batch;
 }
 

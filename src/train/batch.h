@@ -32,8 +32,9 @@ struct Batch {
 BatchLayout make_layout(std::vector<std::int64_t> row_starts, std::vector<std::int64_t> key_lengths);
 
 // `features` are taken in the order of `indices`; labels, or start and end positions, are set when every feature has
-// them.
-Batch make_batch(std::span<const Feature> features, std::span<const std::int64_t> indices, ProblemType problem_type);
+// them. The tensors are on `device`, but for the layout's.
+Batch make_batch(std::span<const Feature> features, std::span<const std::int64_t> indices, ProblemType problem_type,
+                 torch::Device device = torch::kCPU);
 
 // A batch as the authors' code computes it, padding rows included, out of (B, T) int64 tensors: only to compare with
 // numbers of other implementations, since here padding rows count in losses, gates and loads.

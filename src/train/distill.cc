@@ -63,12 +63,13 @@ struct Pair {
 Pair load_pair(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
                std::span<const Feature> features, const Checkpoint& teacher,
                const std::optional<std::filesystem::path>& resumed, const Processes& processes, const Sink& sink) {
-    Pair pair{load_model(teacher), {}};
+    const auto device = training_device(job, sink);
+    Pair pair{load_model(teacher, 0, false, device), {}};
     if (resumed)
-        pair.student = load_model(load_finetuned(*resumed), 0, true);
+        pair.student = load_model(load_finetuned(*resumed), 0, true, device);
     else
         pair.student = load_model(make_student(job, options, distill, teacher, pair.teacher, features, processes, sink),
-                                  static_cast<std::uint64_t>(job.train.seed), true);
+                                  static_cast<std::uint64_t>(job.train.seed), true, device);
     return pair;
 }
 
@@ -113,7 +114,7 @@ nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, con
     auto settings = distillation_settings(options, distill, *checkpoint);
     checkpoint.reset();
     const auto teacher_scores = validation.evaluate(models.teacher);
-    freeze_weights(models.teacher, compute_dtype(job.train, {}));
+    freeze_weights(models.teacher, compute_dtype(job.train, models.teacher.device(), {}));
 
     TrainingJob training_job{.model = models.student, .features = training.front().features, .processes = processes};
     training_job.terms = {"task", "hidden", "prediction"};

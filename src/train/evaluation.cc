@@ -58,7 +58,7 @@ EvaluationResult run_model(const Model& model, std::span<const Feature> features
         if (batches++ % processes.size() != processes.rank()) continue;
         const auto indices = std::span(order).subspan(
             first, std::min(static_cast<std::size_t>(options.batch_size), order.size() - first));
-        const auto batch = make_batch(features, indices, model.config.problem_type);
+        const auto batch = make_batch(features, indices, model.config.problem_type, model.device());
         const auto output = forward(model, batch, forward_options);
         store(output.logits, indices, starts, result.logits);
         add_load(result.expert_load, output.expert_load);

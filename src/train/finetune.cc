@@ -16,7 +16,7 @@ Model load_for_task(const JobContext& job, const std::filesystem::path& director
     if (checkpoint.config.moe) fail("{}: is a mixture of experts; finetune takes a dense model", directory.string());
     for (const auto& name : checkpoint.missing)
         sink.info("{} is not in {}: initialised at random", name, directory.string());
-    return load_model(checkpoint, static_cast<std::uint64_t>(job.train.seed), true);
+    return load_model(checkpoint, static_cast<std::uint64_t>(job.train.seed), true, training_device(job, sink));
 }
 
 }  // namespace

@@ -133,7 +133,7 @@ void GradientExchange::finish(std::span<const std::int64_t> rows) {
 void GradientExchange::finish_rows(std::size_t parameter, std::span<const std::int64_t> rows) {
     auto& tensor = *parameters_[parameter].tensor;
     auto& grad = tensor.mutable_grad();
-    const auto indices = torch::tensor(at::ArrayRef<std::int64_t>(rows.data(), rows.size()));
+    const auto indices = torch::tensor(at::ArrayRef<std::int64_t>(rows.data(), rows.size())).to(tensor.device());
     auto values = torch::zeros({indices.numel(), tensor.size(1)}, tensor.options().requires_grad(false));
     if (grad.defined()) {
         const auto own = grad.coalesce();

@@ -43,7 +43,7 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
     const auto input = load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length);
     const auto features = own_share(
         load_labelled(job.data, split, FeatureUse::training, labels_of(checkpoint.config), input, sink), options);
-    const auto model = load_model(checkpoint);
+    const auto model = load_model(checkpoint, 0, false, training_device(job, sink));
     ImportanceSource source;
     source.model_digest = checkpoint_digest(checkpoint);
     source.task = job.data.task_name.empty() ? std::filesystem::path(job.data.train_file).filename().string()
@@ -52,7 +52,7 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
     source.rank = options.rank;
     source.world_size = options.world_size;
     const auto scores = measure_importance(model, features, job.train.per_device_train_batch_size,
-                                           compute_dtype(job.train, sink), source, processes, sink);
+                                           compute_dtype(job.train, model.device(), sink), source, processes, sink);
     if (processes.is_first()) {
         if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
         save_importance(path, scores);

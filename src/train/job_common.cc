@@ -67,7 +67,8 @@ Importance measure_importance(const Model& model, std::span<const Feature> featu
     for (std::size_t first = 0; first < all.size(); first += pass) {
         const auto sentences = std::span(all).subspan(first, std::min(pass, all.size() - first));
         const auto own = deal_sentences(features, sentences, processes.rank(), processes.size());
-        if (!own.empty()) accumulate_importance(model, make_batch(features, own, c.problem_type), dtype, scores);
+        if (!own.empty())
+            accumulate_importance(model, make_batch(features, own, c.problem_type, model.device()), dtype, scores);
         sink.progress(
             {"scoring neurons", static_cast<double>(first + sentences.size()), static_cast<double>(all.size()), ""});
     }
@@ -79,6 +80,25 @@ Importance measure_importance(const Model& model, std::span<const Feature> featu
     }
     source.examples = std::ssize(features);
     return make_importance(std::move(rows), std::move(source));
+}
+
+torch::Device training_device(const JobContext& job, const Sink& sink) {
+#ifdef MOEBERT_CUDA
+    if (!job.train.use_cpu && torch::cuda::is_available()) {
+        const auto count = static_cast<int>(torch::cuda::device_count());
+        if (job.world.local_rank >= count)
+            fail("process {}: the {}th of this machine, which has {} GPUs; start one a GPU, or give --use_cpu",
+                 job.world.rank, job.world.local_rank + 1, count);
+        const torch::Device device(torch::kCUDA, static_cast<c10::DeviceIndex>(job.world.local_rank));
+        sink.info("device: {}", device.str());
+        return device;
+    }
+    if (!job.train.use_cpu) sink.info("device: cpu (no GPU is available)");
+#else
+    (void)job;
+    (void)sink;
+#endif
+    return torch::kCPU;
 }
 
 Processes join_processes(const JobContext& job) {

@@ -49,6 +49,10 @@ private:
 nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, const Validation& validation,
                               const nlohmann::json& scores, const Sink& sink);
 
+// The GPU of this process's number on its machine, where the build and the machine have GPUs and the options don't say
+// otherwise.
+torch::Device training_device(const JobContext& job, const Sink& sink);
+
 // Checks the options before it waits for the other processes, so that none writes before all have looked.
 Processes join_processes(const JobContext& job);
 

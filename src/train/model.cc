@@ -128,17 +128,19 @@ void load_router(const Checkpoint& checkpoint, std::size_t k, Router& router) {
 
 }  // namespace
 
-Model load_model(const Checkpoint& checkpoint, std::uint64_t seed, bool requires_grad) {
+Model load_model(const Checkpoint& checkpoint, std::uint64_t seed, bool requires_grad, torch::Device device) {
     Model model;
     model.config = checkpoint.config;
     model.layers.resize(static_cast<std::size_t>(model.config.num_hidden_layers));
     for (std::size_t k = 0; k < model.layers.size(); ++k) {
         model.layers[k].experts.resize(model.config.moe ? static_cast<std::size_t>(model.config.moe->num_experts) : 1);
-        if (model.config.moe) load_router(checkpoint, k, model.layers[k].router);
+        auto& router = model.layers[k].router;
+        if (model.config.moe) load_router(checkpoint, k, router);
+        if (router.hash_table.defined()) router.hash_table = router.hash_table.to(device);
     }
     Loader loader(checkpoint, seed);
     for (auto& parameter : parameters(model))
-        *parameter.tensor = loader.load(parameter.names).set_requires_grad(requires_grad);
+        *parameter.tensor = loader.load(parameter.names).to(device).set_requires_grad(requires_grad);
     return model;
 }
 

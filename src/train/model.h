@@ -49,7 +49,8 @@ std::vector<Parameter> parameters(Model& model);
 
 // Head tensors that the checkpoint lacks are drawn from N(0, initializer_range), biases zero, out of `seed`.
 // Training needs gradients; inference does not.
-Model load_model(const Checkpoint& checkpoint, std::uint64_t seed = 0, bool requires_grad = false);
+Model load_model(const Checkpoint& checkpoint, std::uint64_t seed = 0, bool requires_grad = false,
+                 torch::Device device = torch::kCPU);
 
 // Converts the encoder's matrices, for inference in `dtype`, so that no pass has to. The model can no longer be trained
 // or saved.

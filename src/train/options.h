@@ -41,6 +41,7 @@ struct TrainOptions {
     bool fp16 = false;
     std::int64_t num_threads = 0;
     std::int64_t ddp_timeout = 1800;
+    bool use_cpu = false;
 };
 
 template <class Visitor>
@@ -84,6 +85,7 @@ void describe(Visitor& visit, TrainOptions& o) {
     visit("bf16", o.bf16, "matrix products in bfloat16");
     visit("fp16", o.fp16, "half precision; on a CPU that is bfloat16, as with bf16");
     visit("num_threads", o.num_threads, "CPU threads; 0: one a core, shared among the processes of a machine");
+    visit("use_cpu", o.use_cpu, "not the GPU, where this build has a use for one", {"no_cuda"});
     visit("ddp_timeout", o.ddp_timeout,
           "several processes: seconds to wait for the others, to start and in every exchange");
 }

@@ -4,9 +4,12 @@
 #include <cstdlib>
 #include <thread>
 
-#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#ifdef MOEBERT_CUDA
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#else
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#endif
 
 #include "core/error.h"
 
@@ -14,25 +17,55 @@ namespace moebert {
 namespace {
 
 using std::chrono::milliseconds;
-using Gloo = c10d::ProcessGroupGloo;
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+#ifdef MOEBERT_CUDA
+
+using Backend = c10d::ProcessGroupNCCL;
+
+c10::intrusive_ptr<Backend> connect(const c10::intrusive_ptr<c10d::Store>& store, const World& world,
+                                    milliseconds timeout) {
+    auto options = Backend::Options::create();
+    options->timeout = timeout;
+    return c10::make_intrusive<Backend>(store, world.rank, world.size, options);
+}
+
+// What NCCL can send: it goes between GPUs alone.
+torch::Tensor sendable(const torch::Tensor& tensor, const World& world) {
+    return tensor.to(torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank)));
+}
+
+#else
+
+using Backend = c10d::ProcessGroupGloo;
 
 bool is_local(const std::string& address) { return address == "localhost" || address.starts_with("127."); }
 
 // The interface that GLOO_SOCKET_IFNAME names; on one machine alone the loopback; else the host name's.
 std::shared_ptr<gloo::transport::Device> device_for(const World& world) {
-    if (const char* name = std::getenv("GLOO_SOCKET_IFNAME"); name && *name)
-        return Gloo::createDeviceForInterface(name);
-    if (is_local(world.master_address)) return Gloo::createDeviceForHostname("127.0.0.1");
-    return Gloo::createDefaultDevice();
+    const char* name = std::getenv("GLOO_SOCKET_IFNAME");
+    if (name && *name) return Backend::createDeviceForInterface(name);
+    if (is_local(world.master_address)) return Backend::createDeviceForHostname("127.0.0.1");
+    return Backend::createDefaultDevice();
 }
+
+c10::intrusive_ptr<Backend> connect(const c10::intrusive_ptr<c10d::Store>& store, const World& world,
+                                    milliseconds timeout) {
+    auto options = Backend::Options::create(timeout);
+    options->devices = {device_for(world)};
+    return c10::make_intrusive<Backend>(store, world.rank, world.size, options);
+}
+
+torch::Tensor sendable(const torch::Tensor& tensor, const World&) { return tensor; }
+
+#endif
 
 }  // namespace
 
 class Processes::Group {
 public:
-    Group(const World& world, milliseconds timeout) : rank(world.rank), size(world.size), timeout_(timeout) {
+    Group(const World& world, milliseconds timeout) : rank(world.rank), size(world.size), world_(world) {
         try {
             c10d::TCPStoreOptions options;
             options.port = static_cast<std::uint16_t>(world.master_port);
@@ -40,31 +73,30 @@ public:
             options.numWorkers = static_cast<std::size_t>(size);
             options.timeout = timeout;
             store_ = c10::make_intrusive<c10d::TCPStore>(world.master_address, options);
-            auto gloo = Gloo::Options::create(timeout);
-            gloo->devices = {device_for(world)};
-            group_ = c10::make_intrusive<Gloo>(store_, rank, size, gloo);
+            backend_ = connect(store_, world, timeout);
         } catch (const std::exception& error) {
             fail("process {} of {}: can't reach the others at {}:{}: {}", rank, size, world.master_address,
                  world.master_port, first_line(error.what()));
         }
     }
 
-    c10::intrusive_ptr<c10d::Work> start_sum(const torch::Tensor& tensor) {
-        return guarded([&] {
-            std::vector<at::Tensor> tensors{tensor};
-            return group_->allreduce(tensors);
+    // Starts `send`, a collective of the backend that works in place. What it returns waits for the end.
+    template <class Send>
+    std::function<void()> start(const torch::Tensor& tensor, Send send) {
+        return guarded([&]() -> std::function<void()> {
+            std::vector<at::Tensor> tensors{sendable(tensor, world_)};
+            auto work = send(*backend_, tensors);
+            return [this, work, tensor, sent = tensors.front()] {
+                guarded([&] { work->wait(); });
+                if (!sent.is_same(tensor)) tensor.copy_(sent);
+            };
         });
     }
-
-    c10::intrusive_ptr<c10d::Work> start_broadcast(const torch::Tensor& tensor) {
-        return guarded([&] {
-            std::vector<at::Tensor> tensors{tensor};
-            return group_->broadcast(tensors);
-        });
+    std::function<void()> start_sum(const torch::Tensor& tensor) {
+        return start(tensor, [](Backend& backend, std::vector<at::Tensor>& t) { return backend.allreduce(t); });
     }
-
-    void wait(const c10::intrusive_ptr<c10d::Work>& work) {
-        guarded([&] { return work->wait(); });
+    std::function<void()> start_broadcast(const torch::Tensor& tensor) {
+        return start(tensor, [](Backend& backend, std::vector<at::Tensor>& t) { return backend.broadcast(t); });
     }
 
     const int rank, size;
@@ -100,9 +132,9 @@ private:
         }
     }
 
-    milliseconds timeout_;
+    World world_;
     c10::intrusive_ptr<c10d::TCPStore> store_;
-    c10::intrusive_ptr<Gloo> group_;
+    c10::intrusive_ptr<Backend> backend_;
 };
 
 Processes::Processes() = default;
@@ -118,16 +150,15 @@ int Processes::rank() const { return group_ ? group_->rank : 0; }
 int Processes::size() const { return group_ ? group_->size : 1; }
 
 void Processes::sum(const torch::Tensor& tensor) const {
-    if (group_) group_->wait(group_->start_sum(tensor));
+    if (group_) group_->start_sum(tensor)();
 }
 
 std::function<void()> Processes::sum_later(const torch::Tensor& tensor) const {
-    if (!group_) return [] {};
-    return [this, work = group_->start_sum(tensor)] { group_->wait(work); };
+    return group_ ? group_->start_sum(tensor) : [] {};
 }
 
 void Processes::broadcast(const torch::Tensor& tensor) const {
-    if (group_) group_->wait(group_->start_broadcast(tensor));
+    if (group_) group_->start_broadcast(tensor)();
 }
 
 std::string Processes::broadcast(const std::string& text) const {

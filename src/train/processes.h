@@ -1,4 +1,5 @@
-// The processes of one training job and what they exchange, over PyTorch's c10d: Gloo between CPUs.
+// The processes of one training job and what they exchange, over PyTorch's c10d: Gloo between CPUs, and in a build for
+// GPUs NCCL between these.
 #pragma once
 
 #include <functional>

@@ -25,11 +25,11 @@
 
 namespace moebert {
 
-torch::ScalarType compute_dtype(const TrainOptions& options, const Sink& sink) {
+torch::ScalarType compute_dtype(const TrainOptions& options, torch::Device device, const Sink& sink) {
     if (options.fp16 && !options.bf16)
-        sink.warning("fp16: on a CPU matrix products are done in bfloat16, as with --bf16; no loss scaling is needed");
+        sink.warning("fp16: matrix products are done in bfloat16, as with --bf16; no loss scaling is needed");
     if (!options.bf16 && !options.fp16) return torch::kFloat32;
-    if (has_bf16_matmul()) return torch::kBFloat16;
+    if (!device.is_cpu() || has_bf16_matmul()) return torch::kBFloat16;
     sink.warning("bf16: this processor has no bfloat16 matrix products; float32 is used");
     return torch::kFloat32;
 }
@@ -130,7 +130,7 @@ public:
           optimizer_(parameters(job.model),
                      {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay}),
           exchange_(parameters(job.model), job.processes),
-          dtype_(compute_dtype(options, sink)),
+          dtype_(compute_dtype(options, job.model.device(), sink)),
           settings_(settings()) {
         if (job.checkpoint) restore(*job.checkpoint);
         if (!processes_.is_first()) return;
@@ -303,10 +303,14 @@ private:
     void run_pass(const std::vector<std::int64_t>& own, std::size_t pass, const StepShare& share, StepSums& sums) {
         const auto options = forward_options(pass);
         if (own.empty()) {
-            if (options.sum_load) options.sum_load(torch::zeros(load_shape(), torch::kInt64));
+            if (options.sum_load)
+                options.sum_load(torch::zeros(load_shape(), torch::dtype(torch::kInt64).device(job_.model.device())));
             return;
         }
-        const auto loss = job_.loss(make_batch(job_.features, own, job_.model.config.problem_type), options, share);
+        // Elsewhere than on a CPU dropout draws from libtorch's generator.
+        if (!job_.model.device().is_cpu()) torch::manual_seed(options.dropout_key);
+        const auto loss = job_.loss(make_batch(job_.features, own, job_.model.config.problem_type, job_.model.device()),
+                                    options, share);
         loss.total.backward();
         sums.loss += loss.total.item<double>();
         for (std::size_t i = 0; i < loss.terms.size(); ++i)

@@ -55,7 +55,8 @@ struct TrainingResult {
     std::int64_t best_step = -1;
 };
 
-torch::ScalarType compute_dtype(const TrainOptions& options, const Sink& sink);
+// What matrix products are computed in, by the options and what the device can.
+torch::ScalarType compute_dtype(const TrainOptions& options, torch::Device device, const Sink& sink);
 
 // Trains the model in place. Throws an Error that names the step when the loss is no longer finite, and after SIGINT or
 // SIGTERM, once a checkpoint is saved, Interrupted.

@@ -1,5 +1,6 @@
 // One job in several processes, as `moebert --nproc N` starts them.
 #include <cmath>
+#include <cstdlib>
 
 #include "support.h"
 
@@ -117,6 +118,35 @@ TEST_F(ProcessesProgram, AllStopAfterTheSameStepAndGoOn) {
     const auto other = run(distill("out", "8", "7") + save);
     EXPECT_EQ(other.code, 1);
     EXPECT_PRED2(contains, other.err, "total_steps: this run has 7, the checkpoint's had 1000000");
+}
+
+// A Python that has PyTorch: $MOEBERT_PYTHON, or python3 if it does.
+std::string torchrun() {
+    const char* given = std::getenv("MOEBERT_PYTHON");
+    const std::string python = given ? given : "python3";
+    const auto found = std::system((python + " -c 'import torch.distributed.run' > /dev/null 2>&1").c_str()) == 0;
+    return found ? python + " -m torch.distributed.run --no-python --nproc_per_node 2 --master_port 0 " : "";
+}
+
+TEST_F(ProcessesProgram, RunUnderTorchrunAndGoOnAfterOneWasKilled) {
+    launcher = torchrun();
+    if (launcher.empty()) GTEST_SKIP() << "no python3 with torch (MOEBERT_PYTHON names another)";
+    const auto saving =
+        Arguments{"--save_strategy", "steps", "--save_steps", "50", "--resume_from_checkpoint", "latest"};
+    drop_nothing();
+    const auto once = run(distill("once", "4", "3000") + saving);
+    EXPECT_EQ(once.code, 0) << once.err;
+    EXPECT_EQ(test::lines_of(once.out).size(), 1U) << once.out;
+    launcher += "--max-restarts 2 ";
+    // A process is killed when the first checkpoint is there.
+    const auto kill = fmt::format(
+        "(until [ -e '{}/checkpoint-100' ]; do sleep 0.1; done; kill -KILL $(awk '{{print $NF}}' "
+        "/proc/$$/task/$$/children)) >/dev/null 2>&1 & ",
+        path("killed"));
+    const auto killed = run(distill("killed", "4", "3000") + saving, "", kill);
+    EXPECT_EQ(killed.code, 0) << killed.err;
+    EXPECT_PRED2(contains, killed.err, "resuming after step ");
+    EXPECT_EQ(test::slurp(folder / "killed/model.safetensors"), test::slurp(folder / "once/model.safetensors"));
 }
 
 TEST_F(ProcessesProgram, RefuseWhatTheyCannotShare) {

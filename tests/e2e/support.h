@@ -53,7 +53,8 @@ protected:
         std::filesystem::create_directories(hidden);
         std::ofstream(hidden + "/in", std::ios::binary) << input;
         // Waiting threads sleep: tests run side by side.
-        auto command = fmt::format("{}export OMP_WAIT_POLICY=passive; exec {}", prefix, quoted(MOEBERT_PROGRAM));
+        auto command =
+            fmt::format("{}export OMP_WAIT_POLICY=passive; exec {} {}", prefix, launcher, quoted(MOEBERT_PROGRAM));
         for (const auto& argument : arguments) command += fmt::format(" {}", quoted(argument));
         const auto out = output.empty() ? hidden + "/out" : output;
         command += fmt::format(" < {} > {} 2> {}", quoted(hidden + "/in"), quoted(out), quoted(hidden + "/err"));
@@ -109,6 +110,8 @@ protected:
             files[entry.path().string()] = entry.is_regular_file() ? slurp(entry.path()) : "";
         return files;
     }
+
+    std::string launcher;  // a command that starts the program, as shell text
 
     nlohmann::json read_json(const std::string& name) const { return nlohmann::json::parse(slurp(folder / name)); }
 

@@ -69,6 +69,11 @@ inline bool same(const Tensor& a, const Tensor& b) {
            std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
 }
 
+inline bool same(const TensorMap& a, const TensorMap& b) {
+    return std::ranges::equal(
+        a, b, [](const auto& x, const auto& y) { return x.first == y.first && same(x.second, y.second); });
+}
+
 template <class T>
 Tensor tensor(Shape shape, std::vector<T> values) {
     return Tensor::from<T>(std::move(shape), values);

@@ -98,11 +98,6 @@ protected:
               {}};
 };
 
-bool equal(const TensorMap& a, const TensorMap& b) {
-    return a.size() == b.size() &&
-           std::all_of(a.begin(), a.end(), [&](const auto& item) { return test::same(item.second, b.at(item.first)); });
-}
-
 TEST_F(Resume, GoesOnBitForBitAfterASignalAtAnyStep) {
     const auto whole = train_to(-1);
     const auto whole_log = log();
@@ -116,7 +111,7 @@ TEST_F(Resume, GoesOnBitForBitAfterASignalAtAnyStep) {
         EXPECT_EQ(checkpoint->filename(), fmt::format("checkpoint-{}", step));
         const auto rest = train_to(-1, checkpoint);
         EXPECT_EQ(steps_run, 12);
-        EXPECT_TRUE(equal(rest.weights, whole.weights)) << step;
+        EXPECT_TRUE(test::same(rest.weights, whole.weights)) << step;
         EXPECT_EQ(log(), whole_log) << step;
         EXPECT_EQ(rest.result.loss, whole.result.loss);
         EXPECT_EQ(rest.result.tokens, whole.result.tokens);
@@ -129,7 +124,7 @@ TEST_F(Resume, FromAnEarlierCheckpointWritesTheLogOnce) {
     const auto whole = train_to(-1);
     const auto whole_log = log();
     const auto rest = train_to(-1, folder / "out/checkpoint-4");
-    EXPECT_TRUE(equal(rest.weights, whole.weights));
+    EXPECT_TRUE(test::same(rest.weights, whole.weights));
     EXPECT_EQ(log(), whole_log);
 }
 

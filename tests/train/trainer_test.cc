@@ -75,20 +75,15 @@ protected:
     TrainOptions options;
 };
 
-bool equal(const TensorMap& a, const TensorMap& b) {
-    return a.size() == b.size() &&
-           std::all_of(a.begin(), a.end(), [&](const auto& item) { return test::same(item.second, b.at(item.first)); });
-}
-
 TEST_F(Trainer, GivesTheSameWeightsBitForBitForTheSameSeed) {
     const auto features = random_features(30, 3);
     const auto once = fine_tune("cls3", features), again = fine_tune("cls3", features);
-    EXPECT_TRUE(equal(once, again));
+    EXPECT_TRUE(test::same(once, again));
     options.seed = 7;
-    EXPECT_FALSE(equal(once, fine_tune("cls3", features)));
+    EXPECT_FALSE(test::same(once, fine_tune("cls3", features)));
     options.seed = 42;
     const auto distilled = distil(RouteMethod::gate_token, features);
-    EXPECT_TRUE(equal(distilled, distil(RouteMethod::gate_token, features)));
+    EXPECT_TRUE(test::same(distilled, distil(RouteMethod::gate_token, features)));
 }
 
 TEST_F(Trainer, ChangesTheWeightsItTrains) {
