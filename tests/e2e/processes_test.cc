@@ -108,9 +108,10 @@ TEST_F(ProcessesProgram, AreEndedWhenOneOfThemIsKilled) {
 }
 
 TEST_F(ProcessesProgram, AllStopAfterTheSameStepAndGoOn) {
-    const auto save = Arguments{"--resume_from_checkpoint", "latest", "--save_strategy", "steps"};
-    const auto outcome =
-        run(two(distill("out", "4", "1000000") + save), "", "(sleep 2.5; kill -TERM $$) >/dev/null 2>&1 & ");
+    const auto save = Arguments{"--resume_from_checkpoint", "latest", "--save_strategy", "steps", "--save_steps", "20"};
+    const auto stop = fmt::format(
+        "(until [ -e '{}/checkpoint-20' ]; do sleep 0.1; done; kill -TERM $$) >/dev/null 2>&1 & ", path("out"));
+    const auto outcome = run(two(distill("out", "4", "1000000") + save), "", stop);
     EXPECT_EQ(outcome.code, 143) << outcome.err;
     ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
     EXPECT_PRED2(contains, errors(outcome)[0], "training: stopped by SIGTERM after step ");

@@ -70,6 +70,14 @@ protected:
         return fmt::format("(sleep {:.3f}; kill -{} $$ 2>/dev/null) >/dev/null 2>&1 & ", seconds, signal);
     }
 
+    // The program gets `signal` when it has written a checkpoint.
+    std::string when_saved(const std::string& output, const std::string& signal) const {
+        return fmt::format(
+            "(until ls '{}' 2>/dev/null | grep -q checkpoint; do sleep 0.1; done; kill -{} $$) "
+            ">/dev/null 2>&1 & ",
+            path(output), signal);
+    }
+
     std::vector<nlohmann::json> log(const std::string& output) const {
         auto lines = test::json_lines(test::slurp(folder / output / "train_log.jsonl"));
         for (auto& line : lines) line.erase("tokens_per_second");
@@ -118,7 +126,7 @@ TEST_F(ResumeProgram, KilledAtAnyMomentItGoesOnAndEndsWithTheSameModel) {
 TEST_F(ResumeProgram, SavesWhenItIsToldToStopAndSaysHowToGoOn) {
     for (const auto& [signal, name, code] : {std::tuple{"TERM", "SIGTERM", 143}, {"INT", "SIGINT", 130}}) {
         const auto output = std::string("stopped") + signal;
-        const auto outcome = run(distill(output, "1000000"), "", after(1.5, signal));
+        const auto outcome = run(distill(output, "1000000"), "", when_saved(output, signal));
         EXPECT_EQ(outcome.code, code) << outcome.err;
         EXPECT_EQ(outcome.out, "");
         ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
