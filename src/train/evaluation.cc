@@ -44,9 +44,7 @@ EvaluationResult run_model(const Model& model, std::span<const Feature> features
                            const Sink& sink) {
     torch::InferenceMode inference;
     EvaluationResult result;
-    if (const auto& moe = model.config.moe)
-        result.expert_load.assign(model.layers.size(),
-                                  std::vector<std::int64_t>(static_cast<std::size_t>(moe->num_experts)));
+    result.expert_load = no_load(model.config);
     const auto starts = logit_starts(features, model.config);
     result.logits.resize(starts.back());
     const auto order = by_length(features);

@@ -60,13 +60,27 @@ Routing route(const Router& router, std::int64_t num_experts, const torch::Tenso
     return routing;
 }
 
-void add_load(ExpertLoad& sum, const std::vector<torch::Tensor>& load) {
+ExpertLoad no_load(const ModelConfig& config) {
+    if (!config.moe) return {};
+    return ExpertLoad(static_cast<std::size_t>(config.num_hidden_layers),
+                      std::vector<std::int64_t>(static_cast<std::size_t>(config.moe->num_experts)));
+}
+
+void add_load(ExpertLoad& sum, const ExpertLoad& load) {
     sum.resize(load.size());
     for (std::size_t k = 0; k < load.size(); ++k) {
-        const auto host = load[k].cpu();
-        sum[k].resize(static_cast<std::size_t>(host.numel()));
-        for (std::size_t e = 0; e < sum[k].size(); ++e) sum[k][e] += host.data_ptr<std::int64_t>()[e];
+        sum[k].resize(load[k].size());
+        for (std::size_t e = 0; e < load[k].size(); ++e) sum[k][e] += load[k][e];
     }
+}
+
+void add_load(ExpertLoad& sum, const std::vector<torch::Tensor>& load) {
+    ExpertLoad counts;
+    for (const auto& layer : load) {
+        const auto host = layer.cpu();
+        counts.emplace_back(host.data_ptr<std::int64_t>(), host.data_ptr<std::int64_t>() + host.numel());
+    }
+    add_load(sum, counts);
 }
 
 torch::Tensor apply_experts(const std::vector<FeedForward>& experts, const Routing& routing, const torch::Tensor& x,

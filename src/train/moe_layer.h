@@ -49,6 +49,8 @@ Routing route(const Router& router, std::int64_t num_experts, const torch::Tenso
 // Tokens (sentences) that each expert got, a layer: (L, N); empty for a dense model.
 using ExpertLoad = std::vector<std::vector<std::int64_t>>;
 
+ExpertLoad no_load(const ModelConfig& config);  // zeros
+void add_load(ExpertLoad& sum, const ExpertLoad& load);
 // `load`: of one batch, a layer (N).
 void add_load(ExpertLoad& sum, const std::vector<torch::Tensor>& load);
 

@@ -1,0 +1,68 @@
+// check_options() of trainer.h.
+#include <cmath>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "train/schedule.h"
+#include "train/trainer.h"
+
+namespace moebert {
+namespace {
+
+void require(bool ok, const char* name, const std::string& value, const char* expected) {
+    if (!ok) fail_usage("{}: {} given; expected {}", name, value, expected);
+}
+
+void require_strategy(const char* name, const std::string& value) {
+    require(value == "no" || value == "steps" || value == "epoch", name, "'" + value + "'", "no, steps or epoch");
+}
+
+bool is_occupied(const std::filesystem::path& directory) {
+    return std::filesystem::exists(directory) && !std::filesystem::is_empty(directory);
+}
+
+}  // namespace
+
+void check_options(const TrainOptions& o) {
+    if (o.output_dir.empty()) fail_usage("--output_dir is needed");
+    const auto positive = [](const char* name, std::int64_t value) {
+        require(value >= 1, name, std::to_string(value), "at least 1");
+    };
+    positive("per_device_train_batch_size", o.per_device_train_batch_size);
+    positive("per_device_eval_batch_size", o.per_device_eval_batch_size);
+    positive("gradient_accumulation_steps", o.gradient_accumulation_steps);
+    positive("logging_steps", o.logging_steps);
+    positive("save_steps", o.save_steps);
+    if (o.eval_steps) positive("eval_steps", *o.eval_steps);
+    if (o.save_total_limit) positive("save_total_limit", *o.save_total_limit);
+    require(o.learning_rate >= 0 && std::isfinite(o.learning_rate), "learning_rate", fmt::to_string(o.learning_rate),
+            "0 or more");
+    require(o.num_train_epochs > 0 && std::isfinite(o.num_train_epochs), "num_train_epochs",
+            fmt::to_string(o.num_train_epochs), "more than 0");
+    require(o.warmup_ratio >= 0 && o.warmup_ratio <= 1, "warmup_ratio", fmt::to_string(o.warmup_ratio), "0 to 1");
+    require(o.weight_decay >= 0, "weight_decay", fmt::to_string(o.weight_decay), "0 or more");
+    require(o.max_grad_norm >= 0, "max_grad_norm", fmt::to_string(o.max_grad_norm), "0 or more");
+    const auto is_decay = [](double beta) { return beta >= 0 && beta < 1; };
+    require(is_decay(o.adam_beta1), "adam_beta1", fmt::to_string(o.adam_beta1), "0 or more, below 1");
+    require(is_decay(o.adam_beta2), "adam_beta2", fmt::to_string(o.adam_beta2), "0 or more, below 1");
+    require(o.adam_epsilon >= 0, "adam_epsilon", fmt::to_string(o.adam_epsilon), "0 or more");
+    require(o.warmup_steps >= 0, "warmup_steps", std::to_string(o.warmup_steps), "0 or more");
+    require(o.early_stopping_patience >= 0, "early_stopping_patience", std::to_string(o.early_stopping_patience),
+            "0 or more");
+    require(o.report_to == "none" || o.report_to == "tensorboard" || o.report_to == "all", "report_to",
+            "'" + o.report_to + "'", "none or tensorboard");
+    Schedule(o, 1);
+    require_strategy("evaluation_strategy", o.evaluation_strategy);
+    require_strategy("save_strategy", o.save_strategy);
+    if ((o.load_best_model_at_end || o.early_stopping_patience > 0) && o.evaluation_strategy == "no")
+        fail_usage("load_best_model_at_end and early_stopping_patience need --evaluation_strategy steps or epoch");
+    if (is_occupied(o.output_dir) && !o.overwrite_output_dir && o.resume_from_checkpoint.empty())
+        fail_usage(
+            "{}: the folder is not empty; give --overwrite_output_dir to write into it, or --resume_from_checkpoint "
+            "latest to go on with an interrupted run",
+            o.output_dir);
+}
+
+}  // namespace moebert
