@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Times training steps of a BERT-base shape in one and in several processes of one thread each, on one machine.
 
-    bench/scaling.py build/release/bin/moebert WORK [--processes 1 2] [--precision fp32 bf16] [--json OUT]
+    bench/scaling.py build/release/bin/moebert WORK [--processes 1 2] [--precision fp32 bf16] [--json OUT] [--half]
 
-Every step has 16 sentences of 128 tokens altogether. WORK gets a random checkpoint and a made-up data set (450 MB), and is
+Every step has 16 sentences of 128 tokens altogether; with --half one process also takes steps of 8, from which
+bench/scaling_model.py knows what a step costs whatever its sentences. WORK gets a random checkpoint and a made-up data set (450 MB), and is
 kept for the next time. Prints real tokens a second (the median of the steps after the third).
 """
 import argparse
@@ -74,12 +75,18 @@ def write_data(file):
     file.write_text("sentence1\tlabel\n" + "\n".join(rows) + "\n")
 
 
-def measure(moebert, work, command, processes, precision):
+def prepare(work):
+    if not (work / "model").exists():
+        write_model(work / "model")
+        write_data(work / "train.tsv")
+
+
+def measure(moebert, work, command, processes, precision, sentences=SENTENCES):
     out = work / "out"
     shutil.rmtree(out, ignore_errors=True)
     arguments = [moebert, "--nproc", str(processes), command, "--model_name_or_path", work / "model", "--train_file",
                  work / "train.tsv", "--max_seq_length", TOKENS, "--per_device_train_batch_size",
-                 SENTENCES // processes, "--max_steps", STEPS, "--logging_steps", 1, "--num_threads", 1,
+                 sentences // processes, "--max_steps", STEPS, "--logging_steps", 1, "--num_threads", 1,
                  "--output_dir", out]
     if precision == "bf16":
         arguments += ["--bf16"]
@@ -97,11 +104,10 @@ def main():
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--precision", nargs="+", default=["fp32", "bf16"])
     parser.add_argument("--command", nargs="+", default=["finetune", "distill"])
+    parser.add_argument("--half", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
-    if not (options.work / "model").exists():
-        write_model(options.work / "model")
-        write_data(options.work / "train.tsv")
+    prepare(options.work)
     results = []
     for command in options.command:
         for precision in options.precision:
@@ -109,10 +115,15 @@ def main():
                 rate = measure(options.moebert, options.work, command, processes, precision)
                 first = next((r for r in results if (r["command"], r["precision"]) == (command, precision)), None)
                 results.append({"command": command, "precision": precision, "processes": processes,
-                                "tokens_per_second": rate, "step_seconds": SENTENCES * TOKENS / rate,
+                                "sentences": SENTENCES, "tokens_per_second": rate, "step_seconds": SENTENCES * TOKENS / rate,
                                 "speedup": rate / first["tokens_per_second"] if first else 1.0})
                 print("{command:9} {precision} {processes:3} processes: {tokens_per_second:8.0f} tokens/s, "
                       "{step_seconds:6.2f} s a step, {speedup:.2f} times one".format(**results[-1]), flush=True)
+            if options.half:
+                rate = measure(options.moebert, options.work, command, 1, precision, SENTENCES // 2)
+                results.append({"command": command, "precision": precision, "processes": 1,
+                                "sentences": SENTENCES // 2, "tokens_per_second": rate,
+                                "step_seconds": SENTENCES // 2 * TOKENS / rate})
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 

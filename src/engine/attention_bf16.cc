@@ -158,19 +158,19 @@ bool has_bf16_attention(std::int64_t head_size) {
 }
 
 void attention_bf16(const bf16_bits* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size,
-                    Queries queries, float* work, float* out) {
+                    AttentionPart part, float* work, float* out) {
     const auto width = heads * head_size, stride = 3 * width;
     const Head head(work, tokens, head_size);
     const float scale = 1.0F / std::sqrt(static_cast<float>(head_size));
-    for (std::int64_t h = 0; h < heads; ++h) {
+    for (auto h = part.first_head; h < part.last_head; ++h) {
         const bf16_bits* q = qkv + h * head_size;
         head.take_keys(q + width, stride);
         head.take_values(q + 2 * width, stride);
         float* to = out + h * head_size;
-        auto t = queries.first;
-        for (; t + kRows <= queries.last; t += kRows, to += kRows * width)
+        auto t = part.first_query;
+        for (; t + kRows <= part.last_query; t += kRows, to += kRows * width)
             head.rows<kRows>(q + t * stride, stride, scale, to, width);
-        rest<kRows - 1>(head, q + t * stride, stride, scale, queries.last - t, to, width);
+        rest<kRows - 1>(head, q + t * stride, stride, scale, part.last_query - t, to, width);
     }
 }
 

@@ -13,7 +13,7 @@ bool has_bf16_attention(std::int64_t head_size);
 
 // As attention(), from bfloat16. Scores, softmax and sums are float32; the probabilities are rounded to bfloat16.
 void attention_bf16(const bf16_bits* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size,
-                    Queries queries, float* work, float* out);
+                    AttentionPart part, float* work, float* out);
 std::size_t attention_bf16_work(std::int64_t tokens, std::int64_t head_size);  // floats
 
 }  // namespace moebert::engine

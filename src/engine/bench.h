@@ -25,7 +25,7 @@ void describe(Visitor& visit, BenchOptions& o) {
           "(one sentence of N tokens)");
     visit("precision", o.precision, "of matrix products: auto, fp32, bf16 or int8");
     visit("num_threads", o.num_threads, "CPU threads; 0: one a core", {"threads"});
-    visit("sharing", o.sharing, "how threads share work: sentences, rows (of one sentence), or automatic");
+    visit("sharing", o.sharing, "how threads share work: sentences, columns (of one), or automatic");
     visit("baseline", o.baseline, "another checkpoint, timed in turn with it; its speed is the unit of `speedup`");
     visit("repetitions", o.repetitions, "timed, after one that is not", {"reps"});
     visit("batch_size", o.batch_size, "most sentences of a ragged batch", {"batch"});

@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "engine/forward.h"
+#include "engine/team.h"
 #include "tasks/feature_set.h"
 
 namespace moebert::engine {
@@ -105,6 +106,7 @@ struct Engine::State {
     std::mutex mutex;  // of what follows
     std::condition_variable released;
     std::vector<Helper*> free;
+    std::vector<std::unique_ptr<Team>> teams;  // that nobody uses
 
     // One to `wanted` helpers.
     std::vector<Helper*> take(std::size_t wanted) {
@@ -122,6 +124,24 @@ struct Engine::State {
             free.insert(free.end(), helpers_back.begin(), helpers_back.end());
         }
         released.notify_all();
+    }
+
+    std::unique_ptr<Team> take_team(std::size_t size) {
+        {
+            const std::lock_guard lock(mutex);
+            const auto fits = [&](const auto& team) { return team->size() == static_cast<std::int64_t>(size); };
+            if (const auto found = std::ranges::find_if(teams, fits); found != teams.end()) {
+                auto team = std::move(*found);
+                teams.erase(found);
+                return team;
+            }
+        }
+        return std::make_unique<Team>(weights, size);
+    }
+
+    void give_back(std::unique_ptr<Team> team) {
+        const std::lock_guard lock(mutex);
+        teams.push_back(std::move(team));
     }
 };
 
@@ -158,40 +178,46 @@ public:
         });
     }
 
-    // All workers compute one sentence after another.
-    void by_rows(std::span<Helper* const> helpers) {
-        const auto size = std::ssize(helpers);
-        Team team(helpers.front()->worker, size);
-        on_all(helpers, [&](std::size_t i) {
-            auto& worker = helpers[i]->worker;
-            for (std::size_t index = 0; index < features_.size(); ++index) {
-                const auto logits = part_of(features_[index], team, worker, i);
-                put(logits, starts_[index] + worker.first_logit());
-                count(worker, i == 0 ? 1 : 0);
-            }
-        });
+    // All helpers compute one sentence after another.
+    void by_columns(std::span<Helper* const> helpers, Team& team) {
+        on_all(helpers, [&](std::size_t i) { run_member(team, i); });
     }
 
     EngineResult result;
 
 private:
-    // A worker that fails leaves the team, or the others would wait for it.
-    static std::span<const float> part_of(const Feature& sentence, Team& team, Worker& worker, std::size_t index) try {
-        return worker.run_part(sentence, team, static_cast<std::int64_t>(index));
+    // A member that fails leaves the team, or the others would wait for it.
+    void run_member(Team& team, std::size_t member) try {
+        for (std::size_t index = 0; index < features_.size(); ++index) {
+            const auto logits = team.run(features_[index], static_cast<std::int64_t>(member));
+            if (member > 0) continue;
+            put(logits, starts_[index]);
+            count(team, 1);
+        }
+    } catch (const Meeting::Left&) {  // the one that left says why
     } catch (...) {
-        team.barrier.arrive_and_drop();
-        throw;
+        keep_failure();
+        team.leave();
     }
 
     void put(std::span<const float> logits, std::size_t start) {
         std::copy(logits.begin(), logits.end(), result.logits.begin() + static_cast<std::ptrdiff_t>(start));
     }
 
-    void count(const Worker& worker, std::int64_t examples) {
+    // `by`: a Worker or a Team.
+    template <class Computer>
+    void count(const Computer& by, std::int64_t examples) {
         const std::lock_guard lock(mutex_);
         done_ += examples;
-        add(result.expert_load, worker.expert_load());
-        if (progress_ && examples > 0) progress_(done_);
+        add(result.expert_load, by.expert_load());
+        if (progress_) progress_(done_);
+    }
+
+    // The exception that is being handled.
+    void keep_failure() {
+        const std::lock_guard lock(mutex_);
+        if (!failure_) failure_ = std::current_exception();
+        error_ = true;
     }
 
     // work(i) on all of them at once, the first on this thread. Rethrows the first error.
@@ -201,9 +227,7 @@ private:
             try {
                 work(i);
             } catch (...) {
-                const std::lock_guard lock(mutex_);
-                if (!failure_) failure_ = std::current_exception();
-                error_ = true;
+                keep_failure();
             }
             ended.count_down();
         };
@@ -261,14 +285,18 @@ const Weights& Engine::weights() const { return state_->weights; }
 
 PartSeconds Engine::seconds() const {
     PartSeconds sum{};
-    for (const auto& helper : state_->helpers)
-        for (std::size_t i = 0; i < kParts; ++i) sum[i] += helper->worker.seconds()[i];
+    const auto add_up = [&](const PartSeconds& seconds) {
+        std::ranges::transform(sum, seconds, sum.begin(), std::plus<>());
+    };
+    for (const auto& helper : state_->helpers) add_up(helper->worker.seconds());
+    for (const auto& team : state_->teams) add_up(team->seconds());
     return sum;
 }
 
 double Engine::operations() const {
     double sum = 0.0;
     for (const auto& helper : state_->helpers) sum += helper->worker.operations();
+    for (const auto& team : state_->teams) sum += team->operations();
     return sum;
 }
 
@@ -276,15 +304,18 @@ EngineResult Engine::run(std::span<const Feature> features, const std::function<
     const auto start = std::chrono::steady_clock::now();
     const auto& options = state_->options;
     const auto threads = static_cast<std::size_t>(options.threads);
-    const bool by_rows =
-        options.sharing == Sharing::rows || (options.sharing == Sharing::automatic && features.size() < threads);
+    const bool by_columns =
+        options.sharing == Sharing::columns || (options.sharing == Sharing::automatic && features.size() < threads);
     Run run(features, config(), progress);
-    const auto helpers = state_->take(by_rows ? threads : std::min(threads, features.size()));
+    const auto helpers = state_->take(by_columns ? threads : std::min(threads, features.size()));
     try {
-        if (by_rows && helpers.size() > 1)
-            run.by_rows(helpers);
-        else
+        if (by_columns && helpers.size() > 1) {
+            auto team = state_->take_team(helpers.size());
+            run.by_columns(helpers, *team);
+            state_->give_back(std::move(team));  // one that failed is gone
+        } else {
             run.by_sentences(helpers, options);
+        }
     } catch (...) {
         state_->give_back(helpers);
         throw;
@@ -298,8 +329,8 @@ EngineResult Engine::run(std::span<const Feature> features, const std::function<
 Sharing parse_sharing(const std::string& name) {
     if (name == "automatic") return Sharing::automatic;
     if (name == "sentences") return Sharing::sentences;
-    if (name == "rows") return Sharing::rows;
-    fail_usage("sharing: '{}' given; expected automatic, sentences or rows", name);
+    if (name == "columns") return Sharing::columns;
+    fail_usage("sharing: '{}' given; expected automatic, sentences or columns", name);
 }
 
 std::string description(const Engine& engine) {

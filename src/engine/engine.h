@@ -15,9 +15,9 @@ namespace moebert::engine {
 
 // How threads share work.
 enum class Sharing {
-    automatic,  // `rows` where there are fewer sentences than threads
+    automatic,  // `columns` where there are fewer sentences than threads
     sentences,  // each has sentences of its own: for throughput
-    rows        // all compute each sentence together, each some of its rows: for latency
+    columns     // all compute each sentence together, each some columns of the layers' results: for latency
 };
 
 Sharing parse_sharing(const std::string& name);  // a UsageError for another

@@ -201,18 +201,18 @@ struct Head {
     }
 };
 
-void Attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, Queries queries,
+void Attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, AttentionPart part,
                float* work, float* out) {
     const auto width = heads * head_size, stride = 3 * width;
     const Head head(work, tokens, head_size, width);
     const float scale = 1.0F / std::sqrt(static_cast<float>(head_size));
-    for (std::int64_t h = 0; h < heads; ++h) {
+    for (auto h = part.first_head; h < part.last_head; ++h) {
         const float* q = qkv + h * head_size;
         head.take(q + width, q + 2 * width);
         float* to = out + h * head_size;
-        auto t = queries.first;
-        for (; t + 6 <= queries.last; t += 6, to += 6 * width) head.rows<6>(q + t * stride, scale, to, width);
-        for (; t < queries.last; ++t, to += width) head.rows<1>(q + t * stride, scale, to, width);
+        auto t = part.first_query;
+        for (; t + 6 <= part.last_query; t += 6, to += 6 * width) head.rows<6>(q + t * stride, scale, to, width);
+        for (; t < part.last_query; ++t, to += width) head.rows<1>(q + t * stride, scale, to, width);
     }
 }
 
@@ -321,9 +321,9 @@ void add_layer_norm(const float* x, const float* residual, const NormWeights& no
     HWY_DYNAMIC_DISPATCH(AddLayerNorm)(x, residual, norm, factor, out);
 }
 
-void attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, Queries queries,
+void attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, AttentionPart part,
                float* work, float* out) {
-    HWY_DYNAMIC_DISPATCH(Attention)(qkv, tokens, heads, head_size, queries, work, out);
+    HWY_DYNAMIC_DISPATCH(Attention)(qkv, tokens, heads, head_size, part, work, out);
 }
 
 std::size_t attention_work(std::int64_t tokens, std::int64_t head_size) {

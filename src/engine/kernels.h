@@ -20,14 +20,15 @@ struct NormWeights {
 // out = LayerNorm(x + residual) * factor, of one row of `width`; residual and out may be the same.
 void add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out);
 
-// Queries [first, last) of a sentence.
-struct Queries {
-    std::int64_t first, last;
+// Of a sentence, queries and heads up to the last, which is not one of them.
+struct AttentionPart {
+    std::int64_t first_query, last_query, first_head, last_head;
 };
 
 // Softmax attention inside one sentence. qkv: (tokens, 3 H), queries, keys and values of all heads one after another;
-// out: (last - first, H). `work` holds attention_work(tokens, head_size) floats.
-void attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, Queries queries,
+// out: (queries of the part, H), of which the part's heads are written. `work` holds attention_work(tokens, head_size)
+// floats.
+void attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, AttentionPart part,
                float* work, float* out);
 std::size_t attention_work(std::int64_t tokens, std::int64_t head_size);
 

@@ -142,6 +142,8 @@ bool has_avx512() {
            isa == Isa::avx512_core_amx;
 }
 
+bool is_amx() { return dnnl::get_effective_cpu_isa() == Isa::avx512_core_amx; }
+
 const char* name_of(Isa isa) {
     switch (isa) {
         case Isa::sse41:
@@ -258,8 +260,27 @@ struct RowsAtOnce {
 // to other instructions.
 RowsAtOnce rows_for(const LinearWeights& weights) {
     if (!has_avx512()) return {24, 24};
-    if (dnnl::get_effective_cpu_isa() != Isa::avx512_core_amx || weights.precision != Precision::bf16) return {};
+    if (!is_amx() || weights.precision != Precision::bf16) return {};
     return weights.inner > 1024 || weights.columns < 64 ? RowsAtOnce{64, 64} : RowsAtOnce{kBlock, 16};
+}
+
+}  // namespace
+
+namespace {
+
+// Whether columns computed apart have the same bits: not where AMX cuts long sums into parts, by the number of columns
+// too.
+bool can_cut(const LinearWeights& weights) {
+    return has_avx512() && !(is_amx() && weights.precision == Precision::bf16 && weights.inner > 1024);
+}
+
+// Whether columns lie in both in the same way, so that some of one are the other.
+bool has_same_blocks(const memory::desc& a, const memory::desc& b) {
+    const auto &one = a.data.format_desc.blocking, &other = b.data.format_desc.blocking;
+    const auto blocks = one.inner_nblks;
+    return blocks == other.inner_nblks && std::equal(one.inner_blks, one.inner_blks + blocks, other.inner_blks) &&
+           std::equal(one.inner_idxs, one.inner_idxs + blocks, other.inner_idxs) &&
+           std::equal(one.strides, one.strides + 2, other.strides);
 }
 
 }  // namespace
@@ -268,6 +289,7 @@ struct Linear::Product {
     Product(LinearWeights given, const std::string& name, Result result)
         : weights(std::move(given)),
           is_integer(weights.precision == Precision::int8),
+          activation_name(name),
           activation(parse_activation(name)),
           attr(is_integer ? attributes() : attributes(activation)),
           is_gelu(activation.size() == 1 && activation.front().algorithm == dnnl::algorithm::eltwise_gelu_erf),
@@ -358,6 +380,7 @@ struct Linear::Product {
 
     LinearWeights weights;
     bool is_integer;
+    std::string activation_name;
     std::vector<Elementwise> activation;
     dnnl::primitive_attr attr;
     bool is_gelu;
@@ -429,6 +452,32 @@ void Linear::run(const Operand& x, std::int64_t rows, OperandRows& y) const {
 }
 
 const LinearWeights& Linear::weights() const { return product_->weights; }
+
+Linear Linear::with(Result result) const { return Linear(product_->weights, product_->activation_name, result); }
+
+std::vector<Linear> Linear::cut(std::int64_t parts, Result result) const try {
+    constexpr std::int64_t kTogether = 64;  // columns that lie together in the packed layout
+    const auto& w = product_->weights;
+    const auto blocks = w.columns / kTogether;
+    if (!can_cut(w) || w.columns % kTogether != 0 || blocks < parts) return {};
+    const auto whole = layout(w.inner, w.columns, w.precision);
+    std::vector<Linear> cuts;
+    for (std::int64_t i = 0; i < parts; ++i) {
+        const auto first = blocks * i / parts * kTogether, columns = blocks * (i + 1) / parts * kTogether - first;
+        if (!has_same_blocks(layout(w.inner, columns, w.precision), whole)) return {};
+        const auto of = [&](auto values) {
+            const auto a_column = values.size() / static_cast<std::size_t>(w.columns);
+            return values.subspan(static_cast<std::size_t>(first) * a_column,
+                                  static_cast<std::size_t>(columns) * a_column);
+        };
+        const LinearWeights part{w.inner,    columns,     w.precision, of(w.packed),
+                                 of(w.bias), of(w.scale), of(w.sum),   w.owner};
+        cuts.emplace_back(part, product_->activation_name, result);
+    }
+    return cuts;
+} catch (const dnnl::error& error) {
+    fail("linear layer: {}", error.what());
+}
 
 double Linear::ceiling() const {
     using Clock = std::chrono::steady_clock;

@@ -34,6 +34,9 @@ struct Operand {
     const std::int32_t* zero;
 };
 
+// A place in a container.
+inline std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
+
 // Grows, but never shrinks: after the largest batch nothing is allocated.
 template <class T>
 void grow(std::vector<T>& values, std::int64_t size) {

@@ -7,8 +7,15 @@
 
 namespace moebert {
 
-AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions options)
-    : parameters_(std::move(parameters)), options_(options), states_(parameters_.size()) {}
+AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions options, const Processes& processes,
+             std::vector<int> owners)
+    : parameters_(std::move(parameters)),
+      options_(options),
+      processes_(processes),
+      owners_(std::move(owners)),
+      states_(parameters_.size()) {
+    owners_.resize(parameters_.size(), kEveryone);
+}
 
 namespace {
 
@@ -21,14 +28,16 @@ double squared_norm(torch::Tensor grad) {
 }  // namespace
 
 double AdamW::gradient_norm() const {
-    double sum = 0.0;
-    for (const auto& parameter : parameters_) {
-        auto& grad = parameter.tensor->mutable_grad();
+    double everyones = 0.0;
+    const auto owned = torch::zeros({1}, torch::kFloat64);
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+        auto& grad = parameters_[i].tensor->mutable_grad();
         if (!grad.defined()) continue;
         if (grad.is_sparse()) grad = grad.coalesce();  // tokens that occur twice: their gradients are added first
-        sum += squared_norm(grad);
+        (owners_[i] == kEveryone ? everyones : *owned.data_ptr<double>()) += squared_norm(grad);
     }
-    return std::sqrt(sum);
+    processes_.sum(owned);
+    return std::sqrt(everyones + owned.item<double>());
 }
 
 namespace {
@@ -107,16 +116,21 @@ double AdamW::step(double learning_rate, double max_grad_norm) {
 
 TensorMap AdamW::tensors() const {
     TensorMap all;
-    auto steps = torch::zeros({std::ssize(states_)}, torch::kInt64);
+    const auto steps = torch::zeros({std::ssize(states_)}, torch::kInt64);
+    for (std::size_t i = 0; i < states_.size(); ++i)
+        if (owners_[i] == processes_.rank() || (owners_[i] == kEveryone && processes_.is_first()))
+            steps[static_cast<std::int64_t>(i)] = states_[i].steps;
+    processes_.sum(steps);
     for (std::size_t i = 0; i < states_.size(); ++i) {
-        const auto& state = states_[i];
-        steps[static_cast<std::int64_t>(i)] = state.steps;
-        if (!state.mean.defined()) continue;
-        const auto& name = parameters_[i].names.front();
-        all["mean." + name] = from_torch(state.mean);
-        all["variance." + name] = from_torch(state.variance);
+        if (steps[static_cast<std::int64_t>(i)].item<std::int64_t>() == 0) continue;
+        for (const auto& [prefix, moment] :
+             {std::pair("mean.", &State::mean), std::pair("variance.", &State::variance)}) {
+            auto tensor = is_own(i) ? states_[i].*moment : torch::empty_like(*parameters_[i].tensor);
+            if (owners_[i] > 0) processes_.broadcast(tensor, owners_[i]);
+            if (processes_.is_first()) all[prefix + parameters_[i].names.front()] = from_torch(tensor);
+        }
     }
-    all["steps"] = from_torch(steps);
+    if (processes_.is_first()) all["steps"] = from_torch(steps);
     return all;
 }
 
@@ -139,8 +153,13 @@ void AdamW::restore(const TensorMap& tensors) {
         const auto& parameter = *parameters_[i].tensor;
         const auto& name = parameters_[i].names.front();
         const Shape shape(parameter.sizes().begin(), parameter.sizes().end());
-        state.mean = take("mean." + name, shape).to(parameter.device());
-        state.variance = take("variance." + name, shape).to(parameter.device());
+        const auto mean = take("mean." + name, shape), variance = take("variance." + name, shape);
+        if (!is_own(i)) {
+            state = {};
+            continue;
+        }
+        state.mean = mean.to(parameter.device());
+        state.variance = variance.to(parameter.device());
         // Rows without moments are those that a sparse gradient never reached, or are left as they are just so.
         if (parameter.dim() == 2) state.touched = state.mean.ne(0).logical_or(state.variance.ne(0)).any(1);
     }

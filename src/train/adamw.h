@@ -5,6 +5,7 @@
 
 #include "train/kernels.h"
 #include "train/model.h"
+#include "train/processes.h"
 
 namespace moebert {
 
@@ -15,9 +16,17 @@ struct AdamWOptions {
     double weight_decay = 0.0;  // not for biases and LayerNorm weights
 };
 
+// In place of a process's number.
+constexpr int kEveryone = -1;
+
+// With several processes each has the gradients of the parameters that it owns, steps for these, and keeps only their
+// moments; all processes call the same functions.
 class AdamW {
 public:
-    AdamW(std::vector<Parameter> parameters, AdamWOptions options);
+    // `owners`, of each parameter: a process, or kEveryone, all of which then have the same gradient; all are
+    // everyone's when it is empty.
+    AdamW(std::vector<Parameter> parameters, AdamWOptions options, const Processes& processes = alone(),
+          std::vector<int> owners = {});
 
     // Clips the gradients to `max_grad_norm` over all parameters (0: not at all), steps, and drops the gradients.
     // A parameter without a gradient (an expert that got no token) stays as it is. Returns the norm before clipping;
@@ -35,9 +44,10 @@ public:
         torch::Tensor touched;
     };
     // The states as tensors, copied to host memory: mean.NAME and variance.NAME of every parameter that has had a
-    // gradient, and `steps`, (parameters) int64. NAME is the first of the parameter's names.
+    // gradient, and `steps`, (parameters) int64. NAME is the first of the parameter's names. The first process gets all
+    // of them, others nothing.
     TensorMap tensors() const;
-    // An Error when they are not those of these parameters.
+    // An Error when they are not those of these parameters. Each process gets them all, and keeps what is its own.
     void restore(const TensorMap& tensors);
 
     const std::vector<Parameter>& parameters() const { return parameters_; }
@@ -45,10 +55,13 @@ public:
 
 private:
     double gradient_norm() const;
+    bool is_own(std::size_t i) const { return owners_[i] == kEveryone || owners_[i] == processes_.rank(); }
     void step_rows(std::size_t i, const kernels::AdamStep& step);
 
     std::vector<Parameter> parameters_;
     AdamWOptions options_;
+    const Processes& processes_;
+    std::vector<int> owners_;
     std::vector<State> states_;
 };
 

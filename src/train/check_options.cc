@@ -47,6 +47,8 @@ void check_options(const TrainOptions& o) {
     const auto is_decay = [](double beta) { return beta >= 0 && beta < 1; };
     require(is_decay(o.adam_beta1), "adam_beta1", fmt::to_string(o.adam_beta1), "0 or more, below 1");
     require(is_decay(o.adam_beta2), "adam_beta2", fmt::to_string(o.adam_beta2), "0 or more, below 1");
+    if (o.dropout)
+        require(*o.dropout >= 0 && *o.dropout < 1, "dropout", fmt::to_string(*o.dropout), "0 or more, below 1");
     require(o.adam_epsilon >= 0, "adam_epsilon", fmt::to_string(o.adam_epsilon), "0 or more");
     require(o.warmup_steps >= 0, "warmup_steps", std::to_string(o.warmup_steps), "0 or more");
     require(o.early_stopping_patience >= 0, "early_stopping_patience", std::to_string(o.early_stopping_patience),

@@ -29,6 +29,8 @@ private:
         return {options_.training ? static_cast<float>(p) : 0.0F, random_key(options_.dropout_key, site_++)};
     }
 
+    double hidden_dropout() const { return options_.dropout.value_or(model_.config.hidden_dropout_prob); }
+
     // A sentence's logits come from its first row: the last layer of a dense model then computes no other after
     // attention.
     bool needs_only_first_rows() const {
@@ -53,22 +55,22 @@ private:
         const auto places =
             at::embedding(e.position, batch_.position_ids) + at::embedding(e.token_type, batch_.token_type_ids);
         const auto normed = add_norm(words, places, e.norm, model_.config.layer_norm_eps, {});
-        return dropout(normed, next_dropout(model_.config.hidden_dropout_prob));
+        return dropout(normed, next_dropout(hidden_dropout()));
     }
 
     torch::Tensor attention_block(const EncoderLayer& layer, const torch::Tensor& x, bool only_first) {
         const Heads heads{model_.config.num_attention_heads, model_.config.head_size()};
         const auto qkv = linear(x, layer.qkv, options_.dtype);
-        auto context = attention(qkv, batch_.layout, heads, next_dropout(model_.config.attention_probs_dropout_prob));
+        auto context = attention(qkv, batch_.layout, heads,
+                                 next_dropout(options_.dropout.value_or(model_.config.attention_probs_dropout_prob)));
         if (only_first) context = first_rows(context);
         return add_norm(linear(context, layer.attention_output, options_.dtype), only_first ? first_rows(x) : x,
-                        layer.attention_norm, model_.config.layer_norm_eps,
-                        next_dropout(model_.config.hidden_dropout_prob));
+                        layer.attention_norm, model_.config.layer_norm_eps, next_dropout(hidden_dropout()));
     }
 
     torch::Tensor feed_forward_block(std::size_t k, const torch::Tensor& x) {
         const auto& layer = model_.layers[k];
-        const double p = model_.config.moe ? model_.config.moe->expert_dropout : model_.config.hidden_dropout_prob;
+        const double p = model_.config.moe ? model_.config.moe->expert_dropout : hidden_dropout();
         const FeedForwardSetting setting{model_.config.hidden_act, model_.config.layer_norm_eps, options_.dtype,
                                          next_dropout(p)};
         if (!model_.config.moe) return feed_forward(layer.experts.front(), x, setting, observer(k));
@@ -100,7 +102,7 @@ private:
             return linear(x, model_.head, torch::kFloat32);
         const auto first = x.size(0) == batch_.layout->sentences() ? x : first_rows(x);
         const auto pooled = at::tanh(linear(first, model_.pooler, torch::kFloat32));
-        return linear(dropout(pooled, next_dropout(model_.config.hidden_dropout_prob)), model_.head, torch::kFloat32);
+        return linear(dropout(pooled, next_dropout(hidden_dropout())), model_.head, torch::kFloat32);
     }
 
     const Model& model_;

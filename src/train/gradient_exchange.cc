@@ -31,6 +31,7 @@ GradientExchange::GradientExchange(std::vector<Parameter> parameters, const Proc
     : parameters_(std::move(parameters)),
       processes_(processes),
       bucket_of_(parameters_.size()),
+      owners_(parameters_.size(), kEveryone),
       nodes_(parameters_.size()),
       has_arrived_(parameters_.size()) {
     if (processes.size() == 1) return;
@@ -64,6 +65,20 @@ GradientExchange::GradientExchange(std::vector<Parameter> parameters, const Proc
     buckets_ = std::move(sorted);
     for (std::size_t b = 0; b < buckets_.size(); ++b)
         for (const auto i : buckets_[b].parameters) bucket_of_[i] = b;
+    choose_owners();
+}
+
+// Each bucket's is the process that has least to do so far.
+void GradientExchange::choose_owners() {
+    std::vector<std::int64_t> work(static_cast<std::size_t>(processes_.size()));
+    for (auto& bucket : buckets_) {
+        const auto least = std::min_element(work.begin(), work.end());
+        bucket.owner = static_cast<int>(least - work.begin());
+        for (const auto i : bucket.parameters) {
+            *least += parameters_[i].tensor->numel();
+            owners_[i] = bucket.owner;
+        }
+    }
 }
 
 GradientExchange::~GradientExchange() = default;
@@ -87,20 +102,26 @@ void GradientExchange::send_ready() {
     for (; sent_ < buckets_.size() && buckets_[sent_].waiting == 0; ++sent_) send(buckets_[sent_]);
 }
 
+namespace {
+
+// The tensor itself, where there is only one, which need not be copied.
+torch::Tensor flat(std::vector<torch::Tensor> tensors) {
+    if (tensors.size() == 1) return tensors.front().contiguous();
+    for (auto& tensor : tensors) tensor = tensor.flatten();
+    return torch::cat(tensors);
+}
+
+}  // namespace
+
 void GradientExchange::send(Bucket& bucket) {
     torch::NoGradGuard no_grad;
-    if (bucket.parameters.size() == 1) {
-        const auto& tensor = *parameters_[bucket.parameters.front()].tensor;
-        bucket.values = tensor.grad().defined() ? tensor.grad().contiguous() : torch::zeros_like(tensor);
-    } else {
-        std::vector<torch::Tensor> flat;
-        for (const auto i : bucket.parameters) {
-            const auto& tensor = *parameters_[i].tensor;
-            flat.push_back((tensor.grad().defined() ? tensor.grad() : torch::zeros_like(tensor)).flatten());
-        }
-        bucket.values = torch::cat(flat);
+    std::vector<torch::Tensor> gradients;
+    for (const auto i : bucket.parameters) {
+        const auto& tensor = *parameters_[i].tensor;
+        gradients.push_back(tensor.grad().defined() ? tensor.grad() : torch::zeros_like(tensor));
     }
-    bucket.wait = processes_.sum_later(bucket.values);
+    bucket.values = flat(std::move(gradients));
+    bucket.wait = processes_.sum_at_later(bucket.owner, bucket.values);
 }
 
 void GradientExchange::finish(std::span<const std::int64_t> rows) {
@@ -115,18 +136,45 @@ void GradientExchange::finish(std::span<const std::int64_t> rows) {
     for (const auto i : sparse_) finish_rows(i, rows);
     for (auto& bucket : buckets_) {
         bucket.wait();
-        std::int64_t first = 0;
-        const auto values = bucket.values.flatten();
-        for (const auto i : bucket.parameters) {
-            auto& tensor = *parameters_[i].tensor;
-            const auto count = tensor.numel();
-            if (has[static_cast<std::int64_t>(i)].item<float>() > 0)
-                tensor.mutable_grad() = values.narrow(0, first, count).view_as(tensor);
+        for_each_part(bucket, [&](std::size_t i, const torch::Tensor& values) {
+            auto& grad = parameters_[i].tensor->mutable_grad();
+            if (bucket.owner == processes_.rank() && has[static_cast<std::int64_t>(i)].item<float>() > 0)
+                grad = values;
             else
-                tensor.mutable_grad().reset();
-            first += count;
-        }
+                grad.reset();
+        });
         bucket.values.reset();
+    }
+}
+
+void GradientExchange::share_parameters() {
+    if (processes_.size() == 1) return;
+    torch::NoGradGuard no_grad;
+    for (auto& bucket : buckets_) {
+        std::vector<torch::Tensor> tensors;
+        for (const auto i : bucket.parameters) tensors.push_back(*parameters_[i].tensor);
+        bucket.values = flat(std::move(tensors));
+        bucket.wait = processes_.broadcast_later(bucket.values, bucket.owner);
+    }
+    for (auto& bucket : buckets_) {
+        bucket.wait();
+        for_each_part(bucket, [&](std::size_t i, const torch::Tensor& values) {
+            auto& tensor = *parameters_[i].tensor;
+            if (bucket.owner != processes_.rank() && !values.is_alias_of(tensor)) tensor.copy_(values);
+        });
+        bucket.values.reset();
+    }
+}
+
+// Visits each parameter of the bucket and its part of what was sent.
+template <class Visit>
+void GradientExchange::for_each_part(const Bucket& bucket, Visit visit) {
+    std::int64_t first = 0;
+    const auto values = bucket.values.flatten();
+    for (const auto i : bucket.parameters) {
+        const auto& tensor = *parameters_[i].tensor;
+        visit(i, values.narrow(0, first, tensor.numel()).view_as(tensor));
+        first += tensor.numel();
     }
 }
 

@@ -9,7 +9,8 @@
 
 #include "core/random.h"
 
-// Each kernel is compiled for several instruction sets; the loader picks the best one the CPU has.
+// Each kernel is compiled for several instruction sets; the loader picks the best one the CPU has. Sums along a row
+// need `omp simd`: without it they keep the order of the loop, one addition after another.
 #if defined(__x86_64__) && !defined(__clang__)
 #define MOEBERT_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -113,8 +114,10 @@ void attention_scores(const TilePointers& p, const Tile& tile, Heads heads, floa
 // Turns a row of scores into probabilities and returns the log of the sum of their exponentials.
 MOEBERT_CLONES float softmax_row(float* row, std::int64_t n) {
     float largest = row[0];
+#pragma omp simd reduction(max : largest)
     for (std::int64_t i = 1; i < n; ++i) largest = row[i] > largest ? row[i] : largest;
     float sum = 0.0F;
+#pragma omp simd reduction(+ : sum)
     for (std::int64_t i = 0; i < n; ++i) {
         row[i] = exp_approx(row[i] - largest);
         sum += row[i];
@@ -138,6 +141,7 @@ std::uint64_t attention_row(const Tile& tile, Heads heads, std::int64_t row) {
 MOEBERT_CLONES void softmax_backward_row(float* scores, float* d_probs, std::int64_t n, float log_sum,
                                          RowDropout dropout) {
     float dot = 0.0F;
+#pragma omp simd reduction(+ : dot)
     for (std::int64_t i = 0; i < n; ++i) {
         const float probability = exp_approx(scores[i] - log_sum);
         const float keep = dropout.factor(i);
@@ -205,9 +209,11 @@ MOEBERT_CLONES void add_norm_row(const float* x, const float* residual, RowDropo
         for (std::int64_t i = 0; i < width; ++i) normalized[i] = x[i] + residual[i];
     else
         for (std::int64_t i = 0; i < width; ++i) normalized[i] = x[i] * dropout.factor(i) + residual[i];
+#pragma omp simd reduction(+ : sum)
     for (std::int64_t i = 0; i < width; ++i) sum += normalized[i];
     const float mean = sum / static_cast<float>(width);
     float squares = 0.0F;
+#pragma omp simd reduction(+ : squares)
     for (std::int64_t i = 0; i < width; ++i) {
         normalized[i] -= mean;
         squares += normalized[i] * normalized[i];
@@ -224,6 +230,7 @@ MOEBERT_CLONES void add_norm_row(const float* x, const float* residual, RowDropo
 MOEBERT_CLONES void norm_backward_row(const float* d_y, const float* normalized, float inverse_std, const float* weight,
                                       std::int64_t width, float* d_sum) {
     float mean = 0.0F, mean_product = 0.0F;
+#pragma omp simd reduction(+ : mean, mean_product)
     for (std::int64_t i = 0; i < width; ++i) {
         const float g = d_y[i] * weight[i];
         mean += g;
@@ -346,6 +353,7 @@ void adamw_rows(const AdamStep& step, RowsShape shape, const bool* touched, std:
 
 MOEBERT_CLONES static float sum_of_squares_block(const float* values, std::int64_t n) {
     float sum = 0.0F;
+#pragma omp simd reduction(+ : sum)
     for (std::int64_t i = 0; i < n; ++i) sum += values[i] * values[i];
     return sum;
 }

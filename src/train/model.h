@@ -73,6 +73,7 @@ struct ForwardOptions {
     bool training = false;                      // dropout on
     torch::ScalarType dtype = torch::kFloat32;  // operands of matrix products
     std::uint64_t dropout_key = 0;              // of this step
+    std::optional<double> dropout = {};         // of hidden states and attention, instead of the config's
     bool hidden_states = false;                 // keep them
     const FeedForwardObserver* observer = nullptr;
     // With several processes, that of a model with gates calls it once, with the (L, N) int64 loads: they are to be

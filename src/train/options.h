@@ -18,6 +18,7 @@ struct TrainOptions {
     double weight_decay = 0.0;
     double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
     double max_grad_norm = 1.0;
+    std::optional<double> dropout;
     double num_train_epochs = 3.0;
     std::int64_t max_steps = -1;
     std::string lr_scheduler_type = "linear";
@@ -60,6 +61,8 @@ void describe(Visitor& visit, TrainOptions& o) {
     visit("adam_beta2", o.adam_beta2, "AdamW's decay of the squared gradient's mean");
     visit("adam_epsilon", o.adam_epsilon, "AdamW's epsilon");
     visit("max_grad_norm", o.max_grad_norm, "gradients are clipped to this norm; 0: not at all");
+    visit("dropout", o.dropout,
+          "rate of hidden states and attention while training (the model's: hidden_dropout_prob and so on)");
     visit("num_train_epochs", o.num_train_epochs, "passes over the training data");
     visit("max_steps", o.max_steps, "optimiser steps, instead of epochs, when positive");
     visit("lr_scheduler_type", o.lr_scheduler_type, "linear, cosine, constant or constant_with_warmup");

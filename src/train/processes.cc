@@ -36,6 +36,14 @@ torch::Tensor sendable(const torch::Tensor& tensor, const World& world) {
     return tensor.to(torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank)));
 }
 
+// Starts to add a tensor up in the process `root`. What it returns waits for the end.
+std::function<void()> start_sum_at(Backend& backend, const World&, int root, int /*tag*/, const torch::Tensor& tensor) {
+    std::vector<at::Tensor> tensors{tensor};
+    c10d::ReduceOptions options;
+    options.rootRank = root;
+    return [work = backend.reduce(tensors, options)] { work->wait(); };
+}
+
 #else
 
 using Backend = c10d::ProcessGroupGloo;
@@ -58,6 +66,30 @@ c10::intrusive_ptr<Backend> connect(const c10::intrusive_ptr<c10d::Store>& store
 }
 
 torch::Tensor sendable(const torch::Tensor& tensor, const World&) { return tensor; }
+
+// Gloo's own reduction goes around a ring and then to the root, which is more traffic than everyone's sending to it,
+// and the roots of many tensors are different ones.
+std::function<void()> start_sum_at(Backend& backend, const World& world, int root, int tag,
+                                   const torch::Tensor& tensor) {
+    std::vector<at::Tensor> own{tensor};
+    if (world.rank != root) return [work = backend.send(own, root, tag)] { work->wait(); };
+    struct Part {
+        torch::Tensor tensor;
+        c10::intrusive_ptr<c10d::Work> work;
+    };
+    std::vector<Part> parts;
+    for (int rank = 0; rank < world.size; ++rank) {
+        if (rank == root) continue;
+        std::vector<at::Tensor> theirs{torch::empty_like(tensor)};
+        parts.push_back({theirs.front(), backend.recv(theirs, rank, tag)});
+    }
+    return [tensor, parts = std::move(parts)] {
+        for (const auto& part : parts) {
+            part.work->wait();
+            tensor.add_(part.tensor);
+        }
+    };
+}
 
 #endif
 
@@ -95,8 +127,22 @@ public:
     std::function<void()> start_sum(const torch::Tensor& tensor) {
         return start(tensor, [](Backend& backend, std::vector<at::Tensor>& t) { return backend.allreduce(t); });
     }
-    std::function<void()> start_broadcast(const torch::Tensor& tensor) {
-        return start(tensor, [](Backend& backend, std::vector<at::Tensor>& t) { return backend.broadcast(t); });
+    std::function<void()> start_sum_at(int root, const torch::Tensor& tensor) {
+        return guarded([&]() -> std::function<void()> {
+            auto sent = sendable(tensor, world_);
+            auto wait = moebert::start_sum_at(*backend_, world_, root, next_tag_++, sent);
+            return [this, wait, tensor, sent] {
+                guarded(wait);
+                if (!sent.is_same(tensor)) tensor.copy_(sent);
+            };
+        });
+    }
+    std::function<void()> start_broadcast(int root, const torch::Tensor& tensor) {
+        return start(tensor, [root](Backend& backend, std::vector<at::Tensor>& t) {
+            c10d::BroadcastOptions options;
+            options.rootRank = root;
+            return backend.broadcast(t, options);
+        });
     }
 
     const int rank, size;
@@ -135,6 +181,7 @@ private:
     World world_;
     c10::intrusive_ptr<c10d::TCPStore> store_;
     c10::intrusive_ptr<Backend> backend_;
+    int next_tag_ = 0;  // the same in all processes
 };
 
 Processes::Processes() = default;
@@ -157,9 +204,15 @@ std::function<void()> Processes::sum_later(const torch::Tensor& tensor) const {
     return group_ ? group_->start_sum(tensor) : [] {};
 }
 
-void Processes::broadcast(const torch::Tensor& tensor) const {
-    if (group_) group_->start_broadcast(tensor)();
+std::function<void()> Processes::sum_at_later(int root, const torch::Tensor& tensor) const {
+    return group_ ? group_->start_sum_at(root, tensor) : [] {};
 }
+
+std::function<void()> Processes::broadcast_later(const torch::Tensor& tensor, int root) const {
+    return group_ ? group_->start_broadcast(root, tensor) : [] {};
+}
+
+void Processes::broadcast(const torch::Tensor& tensor, int root) const { broadcast_later(tensor, root)(); }
 
 std::string Processes::broadcast(const std::string& text) const {
     if (!group_) return text;

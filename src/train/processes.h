@@ -33,8 +33,12 @@ public:
     // The same in the background; it is done when the function returned has been called.
     std::function<void()> sum_later(const torch::Tensor& tensor) const;
 
-    // The first process's, everywhere.
-    void broadcast(const torch::Tensor& tensor) const;
+    // The sum, in the process `root` alone; what the others' tensors hold afterwards is of no use.
+    std::function<void()> sum_at_later(int root, const torch::Tensor& tensor) const;
+
+    // The process `root`'s, everywhere.
+    void broadcast(const torch::Tensor& tensor, int root = 0) const;
+    std::function<void()> broadcast_later(const torch::Tensor& tensor, int root = 0) const;
     std::string broadcast(const std::string& text) const;
 
 private:

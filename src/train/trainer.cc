@@ -71,9 +71,10 @@ public:
                                              : static_cast<std::int64_t>(std::ceil(
                                                    options.num_train_epochs * static_cast<double>(steps_an_epoch_)))),
           schedule_(options, total_steps_),
-          optimizer_(parameters(job.model),
-                     {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay}),
           exchange_(parameters(job.model), job.processes),
+          optimizer_(parameters(job.model),
+                     {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay},
+                     job.processes, exchange_.owners()),
           dtype_(compute_dtype(options, job.model.device(), sink)),
           settings_(settings()) {
         if (job.checkpoint) restore(*job.checkpoint);
@@ -115,6 +116,7 @@ private:
                 {"adam_beta2", o.adam_beta2},
                 {"adam_epsilon", o.adam_epsilon},
                 {"max_grad_norm", o.max_grad_norm},
+                {"dropout", o.dropout ? nlohmann::json(*o.dropout) : nlohmann::json()},
                 {"precision", dtype_ == torch::kFloat32 ? "fp32" : "bf16"},
                 {"job", job_.settings}};
     }
@@ -195,6 +197,7 @@ private:
         const auto sums = backward(sentences);
         const double rate = schedule_.learning_rate(result_.steps);
         const double norm = optimizer_.step(rate, options_.max_grad_norm);
+        exchange_.share_parameters();
         ++result_.steps;
         if (result_.steps == 1) result_.first_step_seconds = since(start_);
         check_finite(sums.loss, norm);
@@ -267,6 +270,7 @@ private:
         ForwardOptions options;
         options.training = true;
         options.dtype = dtype_;
+        options.dropout = options_.dropout;
         const auto batch =
             pass * static_cast<std::size_t>(processes_.size()) + static_cast<std::size_t>(processes_.rank());
         options.dropout_key = random_key(static_cast<std::uint64_t>(options_.seed), 11,
@@ -403,9 +407,10 @@ private:
     }
 
     void save() {
-        if (!writer_) return;
-        saved_ =
-            writer_->save({result_.steps, job_.model.config, model_tensors(job_.model), optimizer_.tensors(), state()});
+        auto optimizer = optimizer_.tensors();
+        if (writer_)
+            saved_ = writer_->save(
+                {result_.steps, job_.model.config, model_tensors(job_.model), std::move(optimizer), state()});
     }
 
     TrainingResult finish() {
@@ -453,8 +458,8 @@ private:
     const Processes& processes_;
     std::int64_t sentences_a_pass_, sentences_a_step_, steps_an_epoch_, total_steps_;
     Schedule schedule_;
-    AdamW optimizer_;
     GradientExchange exchange_;
+    AdamW optimizer_;
     torch::ScalarType dtype_;
     nlohmann::json settings_;
     std::optional<TrainingLog> log_;  // these two: of the first process

@@ -281,6 +281,7 @@ TEST_F(BadInput, OptionsOutOfRangeAreNamedWithTheirValue) {
                                                           {"save_total_limit", "0"},
                                                           {"logging_steps", "0"},
                                                           {"adam_beta1", "1"},
+                                                          {"dropout", "1"},
                                                           {"adam_beta2", "-0.5"},
                                                           {"adam_epsilon", "-1"},
                                                           {"warmup_steps", "-1"}}) {

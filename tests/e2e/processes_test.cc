@@ -126,7 +126,7 @@ std::string torchrun() {
     const char* given = std::getenv("MOEBERT_PYTHON");
     const std::string python = given ? given : "python3";
     const auto found = std::system((python + " -c 'import torch.distributed.run' > /dev/null 2>&1").c_str()) == 0;
-    return found ? python + " -m torch.distributed.run --no-python --nproc_per_node 2 --master_port 0 " : "";
+    return found ? python + " -m torch.distributed.run --no-python --standalone --nproc_per_node 2 " : "";
 }
 
 TEST_F(ProcessesProgram, RunUnderTorchrunAndGoOnAfterOneWasKilled) {

@@ -90,8 +90,8 @@ TEST_P(OfFixture, LogitsAreTheSameBitForBitInAnyBatchOrderAndNumberOfThreads) {
         EXPECT_EQ(expected.logits.size(), width * (spans ? static_cast<std::size_t>(expected.tokens) : 70U));
         for (const auto& options :
              {EngineOptions{precision, 1, 64}, EngineOptions{precision, 2, 100}, EngineOptions{precision, 3, 4000},
-              EngineOptions{precision, 1, 4000, 3}, EngineOptions{precision, 2, 512, 0, Sharing::rows},
-              EngineOptions{precision, 3, 512, 0, Sharing::rows}}) {
+              EngineOptions{precision, 1, 4000, 3}, EngineOptions{precision, 2, 512, 0, Sharing::columns},
+              EngineOptions{precision, 3, 512, 0, Sharing::columns}}) {
             const auto found = Engine(checkpoint, options).run(features);
             EXPECT_EQ(found.expert_load, expected.expert_load);
             ASSERT_EQ(found.logits.size(), expected.logits.size());
@@ -146,6 +146,30 @@ TEST_P(OfFixture, SeveralThreadsMayAskAtOnce) {
             });
     }
     EXPECT_EQ(equal, 25);
+}
+
+// Layers whose columns are cut, with more threads than one that has to take its part of each.
+TEST(EngineTest, ThreadsThatShareASentenceGiveTheSameBits) {
+    auto features = random_sentences(6);
+    features[2].input_ids.resize(150, 5);
+    features[2].token_type_ids.resize(150, 0);
+    for (const auto type : {ProblemType::classification, ProblemType::question_answering})
+        for (int method = -1; method < 4; ++method) {
+            const auto checkpoint = wide_model(method, type);
+            for (const auto precision : {Precision::fp32, Precision::bf16, Precision::int8}) {
+                if (!is_supported(precision)) continue;
+                const auto expected = Engine(checkpoint, {precision, 1}).run(features);
+                for (const std::int64_t threads : {2, 3, 4}) {
+                    const Engine engine(checkpoint, {precision, threads, 512, 0, Sharing::columns});
+                    for (int again = 0; again < 2; ++again) {
+                        const auto found = engine.run(features);
+                        EXPECT_EQ(found.expert_load, expected.expert_load);
+                        EXPECT_EQ(found.logits, expected.logits)
+                            << to_string(precision) << ", method " << method << ", " << threads << " threads";
+                    }
+                }
+            }
+        }
 }
 
 TEST(EngineOptionsTest, AreChecked) {

@@ -146,12 +146,12 @@ TEST_P(OfShape, AttentionIsThePlainOne) {
     const auto qkv = random_values(3 * s.tokens * width, 5, 2.0);
     std::vector<float> work(attention_work(s.tokens, s.head_size), NAN);
     std::vector<float> out(static_cast<std::size_t>(s.tokens * width));
-    attention(qkv.data(), s.tokens, s.heads, s.head_size, {0, s.tokens}, work.data(), out.data());
+    attention(qkv.data(), s.tokens, s.heads, s.head_size, {0, s.tokens, 0, s.heads}, work.data(), out.data());
     EXPECT_LE(largest_difference(out, plain_attention(qkv, s)), 5e-6);
     // Any of the queries alone give the same rows.
     for (const auto& [begin, end] : {std::pair<std::int64_t, std::int64_t>{0, 1}, {s.tokens / 2, s.tokens}}) {
         std::vector<float> some(static_cast<std::size_t>((end - begin) * width));
-        attention(qkv.data(), s.tokens, s.heads, s.head_size, {begin, end}, work.data(), some.data());
+        attention(qkv.data(), s.tokens, s.heads, s.head_size, {begin, end, 0, s.heads}, work.data(), some.data());
         EXPECT_EQ(some, std::vector<float>(out.begin() + begin * width, out.begin() + end * width));
     }
 }
@@ -176,14 +176,15 @@ TEST_P(OfWholeHeads, Bf16AttentionIsThePlainOneOfRoundedValues) {
     std::vector<float> work(attention_bf16_work(s.tokens, s.head_size) + 1, NAN);
     work.back() = 7.0F;
     std::vector<float> out(static_cast<std::size_t>(s.tokens * width));
-    attention_bf16(rounded.data(), s.tokens, s.heads, s.head_size, {0, s.tokens}, work.data(), out.data());
+    attention_bf16(rounded.data(), s.tokens, s.heads, s.head_size, {0, s.tokens, 0, s.heads}, work.data(), out.data());
     EXPECT_EQ(work.back(), 7.0F) << "nothing is written after the work space";
     // Only probabilities are rounded, to 8 bits each; values are under 2.
     EXPECT_LE(largest_difference(out, plain_attention(qkv, s)), 2.0 * std::pow(2.0, -8));
     for (std::int64_t begin = 0; begin < s.tokens; begin += 1 + s.tokens / 3) {
         const auto end = std::min(s.tokens, begin + 5);
         std::vector<float> some(static_cast<std::size_t>((end - begin) * width));
-        attention_bf16(rounded.data(), s.tokens, s.heads, s.head_size, {begin, end}, work.data(), some.data());
+        attention_bf16(rounded.data(), s.tokens, s.heads, s.head_size, {begin, end, 0, s.heads}, work.data(),
+                       some.data());
         EXPECT_EQ(some, std::vector<float>(out.begin() + begin * width, out.begin() + end * width));
     }
 }

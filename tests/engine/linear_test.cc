@@ -67,6 +67,31 @@ protected:
                 }
         }
     }
+    // Columns computed apart are those of the whole, for 1 to 140 rows.
+    void expect_the_same_bits_in_columns(std::int64_t parts) const {
+        for (const auto precision : {Precision::fp32, Precision::bf16, Precision::int8}) {
+            if (!is_supported(precision)) continue;
+            const Linear linear(pack(weight, bias, precision), "gelu");
+            const auto operand = operand_of(x, shape.inner, precision);
+            const auto all = run(linear, operand);
+            const auto cuts = linear.cut(parts, Result::fp32);
+            std::int64_t column = 0;
+            for (const auto& cut : cuts) {
+                const auto columns = cut.weights().columns;
+                std::vector<float> part(static_cast<std::size_t>(shape.rows * columns));
+                for (std::int64_t rows = 1; rows <= std::min<std::int64_t>(140, shape.rows); rows += 1 + rows / 9) {
+                    cut.run(operand.from(0), rows, part.data());
+                    for (std::int64_t r = 0; r < rows; ++r)
+                        ASSERT_EQ(std::memcmp(all.data() + r * shape.columns + column, part.data() + r * columns,
+                                              static_cast<std::size_t>(columns) * 4),
+                                  0)
+                            << to_string(precision) << ": row " << r << " of " << rows << ", columns from " << column;
+                }
+                column += columns;
+            }
+            EXPECT_TRUE(cuts.empty() || column == shape.columns);
+        }
+    }
     double root() const { return std::sqrt(static_cast<double>(shape.inner)); }
 
     const OneThread one;
@@ -123,6 +148,20 @@ INSTANTIATE_TEST_SUITE_P(Engine, LinearOfRealShape,
 
 TEST_P(LinearOfShape, ARowsResultIsTheSameWhateverIsComputedWithIt) { expect_the_same_bits_in_parts(); }
 TEST_P(LinearOfRealShape, ARowsResultIsTheSameWhateverIsComputedWithIt) { expect_the_same_bits_in_parts(); }
+
+TEST_P(LinearOfRealShape, SomeColumnsAreTheSameAsAmongAll) {
+    for (const std::int64_t parts : {2, 3, 4}) expect_the_same_bits_in_columns(parts);
+}
+
+TEST(LinearTest, IsCutWhereColumnsLieTogether) {
+    const auto linear = [](std::int64_t columns) {
+        return Linear(pack(random_values(64 * columns, 1), random_values(columns, 2), Precision::fp32));
+    };
+    const bool wide = product_target().find("AVX512") != std::string::npos;
+    EXPECT_EQ(linear(256).cut(4, Result::fp32).size(), wide ? 4U : 0U);
+    EXPECT_TRUE(linear(256).cut(5, Result::fp32).empty());
+    EXPECT_TRUE(linear(100).cut(2, Result::fp32).empty());
+}
 
 TEST_P(LinearOfShape, ResultsAsAnOperandAreTheSameRounded) {
     for (const auto precision : {Precision::fp32, Precision::bf16, Precision::int8}) {

@@ -45,6 +45,37 @@ inline Checkpoint load(const Case& c) {
     return checkpoint;
 }
 
+// With layers as wide as real ones' least parts: random weights, L 2, H 192, 3 heads, I 256, V 97.
+inline Checkpoint wide_model(int method, ProblemType type) {
+    Checkpoint checkpoint;
+    auto& c = checkpoint.config;
+    c.vocab_size = 97;
+    c.hidden_size = 192;
+    c.num_hidden_layers = 2;
+    c.num_attention_heads = 3;
+    c.intermediate_size = 256;
+    c.max_position_embeddings = 200;
+    c.problem_type = type;
+    c.label_names = {"a", "b"};
+    if (method >= 0) c.moe = MoeConfig{3, 128, 64, static_cast<RouteMethod>(method), 0.0};
+    for (const auto& spec : tensor_table(c)) {
+        std::int64_t count = 1;
+        for (const auto size : spec.shape) count *= size;
+        const auto keep = [&](auto values) {
+            const auto own = std::make_shared<const decltype(values)>(std::move(values));
+            checkpoint.tensors[spec.name] = {spec.dtype, spec.shape, std::as_bytes(std::span(*own)), own};
+        };
+        if (spec.dtype == DType::i64) {
+            std::vector<std::int64_t> experts;
+            for (std::int64_t i = 0; i < count; ++i) experts.push_back(i % 3);
+            keep(std::move(experts));
+        } else {
+            keep(random_values(count, 7 + checkpoint.tensors.size(), spec.shape.size() == 2 ? 0.1 : 1.0));
+        }
+    }
+    return checkpoint;
+}
+
 inline std::vector<Feature> random_sentences(std::size_t count) {
     RandomEngine engine(3);
     std::vector<Feature> features(count);

@@ -60,6 +60,14 @@ TEST(Processes, AddUpAndBroadcast) {
         const auto tensor = torch::full({5}, static_cast<float>(processes.rank() + 1));
         processes.sum(tensor);
         EXPECT_TRUE(tensor.eq(6.0F).all().item<bool>());
+        const auto at_last = torch::full({5}, static_cast<float>(processes.rank() + 1));
+        processes.sum_at_later(2, at_last)();
+        if (processes.rank() == 2) {
+            EXPECT_TRUE(at_last.eq(6.0F).all().item<bool>());
+        }
+        const auto from_second = torch::full({5}, static_cast<float>(processes.rank()));
+        processes.broadcast(from_second, 1);
+        EXPECT_TRUE(from_second.eq(1.0F).all().item<bool>());
         const auto later = torch::ones({2}, torch::kFloat64);
         const auto wait = processes.sum_later(later);
         wait();
@@ -116,20 +124,26 @@ protected:
         std::vector<nlohmann::json> log;
     };
 
-    // Sentences of `features` in steps of 16 altogether.
-    Trained train_on(const Processes& processes, RouteMethod method, const std::vector<Feature>& features) const {
+    static std::string name_of(RouteMethod method, int size) { return fmt::format("{}-{}", to_string(method), size); }
+
+    // Sentences of `features` in steps of 16 altogether; from the beginning, or on from a checkpoint.
+    Trained train_on(const Processes& processes, RouteMethod method, const std::vector<Feature>& features,
+                     const std::optional<std::filesystem::path>& checkpoint = {}) const {
         TrainOptions options;
-        options.output_dir = folder / fmt::format("{}-{}", to_string(method), processes.size());
+        options.output_dir = folder / (name_of(method, processes.size()) + (checkpoint ? "-resumed" : ""));
+        options.save_strategy = "steps";
+        options.save_steps = 20;
         options.per_device_train_batch_size = 16 / processes.size();
         options.learning_rate = 1e-3;
         options.adam_epsilon = 1e-2;  // with the usual one a step is the gradient's sign, to which rounding matters
         options.max_steps = 50;
         options.logging_steps = 1;
-        auto checkpoint = test::dense_checkpoint("cls3");
-        const auto teacher = load_model(checkpoint);
-        auto student = load_model(test::student_checkpoint("cls3", method), 0, true);
+        const auto teacher = load_model(test::dense_checkpoint("cls3"));
+        auto student =
+            load_model(checkpoint ? load_checkpoint(*checkpoint) : test::student_checkpoint("cls3", method), 0, true);
         student.config.hidden_dropout_prob = student.config.attention_probs_dropout_prob = 0.0;
         TrainingJob job{.model = student, .features = features, .processes = processes};
+        job.checkpoint = checkpoint;
         job.terms = {"task", "hidden", "prediction", "balance"};
         job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
             auto own = forward_options;
@@ -148,6 +162,30 @@ protected:
         for (std::string line; std::getline(in, line);) trained.log.push_back(nlohmann::json::parse(line));
         return trained;
     }
+
+    // What the first process has.
+    Trained train_together(int size, RouteMethod method, const std::vector<Feature>& features,
+                           const std::optional<std::filesystem::path>& checkpoint = {}) const {
+        std::vector<Trained> trained(static_cast<std::size_t>(size));
+        run_together(size, [&](const Processes& processes) {
+            trained[static_cast<std::size_t>(processes.rank())] = train_on(processes, method, features, checkpoint);
+        });
+        for (const auto& other : trained)
+            for (const auto& [name, tensor] : other.weights)
+                EXPECT_TRUE(test::same(tensor, trained[0].weights.at(name))) << name;
+        return trained[0];
+    }
+
+    static void expect_same_losses(std::span<const nlohmann::json> found, std::span<const nlohmann::json> expected) {
+        ASSERT_EQ(found.size(), expected.size());
+        for (std::size_t i = 0; i < found.size(); ++i)
+            for (const auto* name :
+                 {"loss", "loss_task", "loss_hidden", "loss_prediction", "loss_balance", "grad_norm"}) {
+                const double value = expected[i].at(name);
+                EXPECT_NEAR(found[i].at(name).get<double>(), value, 2e-4 * std::max(1.0, std::abs(value)))
+                    << name << " of step " << found[i].at("step");
+            }
+    }
 };
 
 class Together : public TogetherBase, public testing::WithParamInterface<RouteMethod> {};
@@ -158,23 +196,22 @@ TEST_P(Together, AnyNumberOfProcessesTakesTheSameSteps) {
     const auto whole = train_on(alone(), GetParam(), features);
     ASSERT_EQ(whole.log.size(), 50U);
     for (const int size : {2, 4}) {
-        std::vector<Trained> trained(static_cast<std::size_t>(size));
-        run_together(size, [&](const Processes& processes) {
-            trained[static_cast<std::size_t>(processes.rank())] = train_on(processes, GetParam(), features);
-        });
-        ASSERT_EQ(trained[0].log.size(), 50U);
-        for (std::size_t step = 0; step < 50; ++step)
-            for (const auto* name :
-                 {"loss", "loss_task", "loss_hidden", "loss_prediction", "loss_balance", "grad_norm"}) {
-                const double expected = whole.log[step].at(name), found = trained[0].log[step].at(name);
-                EXPECT_NEAR(found, expected, 2e-4 * std::max(1.0, std::abs(expected)))
-                    << name << " of step " << step + 1 << " with " << size;
-            }
-        EXPECT_EQ(trained[0].log[0].at("expert_load"), whole.log[0].at("expert_load"));
-        for (const auto& other : trained)
-            for (const auto& [name, tensor] : other.weights)
-                EXPECT_TRUE(test::same(tensor, trained[0].weights.at(name))) << name;
+        const auto trained = train_together(size, GetParam(), features);
+        expect_same_losses(trained.log, whole.log);
+        EXPECT_EQ(trained.log[0].at("expert_load"), whole.log[0].at("expert_load"));
     }
+}
+
+TEST_P(Together, AnotherNumberOfProcessesGoesOn) {
+    const auto features = random_features(42, 3);
+    const auto whole = train_on(alone(), GetParam(), features);
+    train_together(2, GetParam(), features);
+    const auto rest = std::span(whole.log).subspan(20);
+    const auto by_one = folder / name_of(GetParam(), 1) / "checkpoint-20",
+               by_two = folder / name_of(GetParam(), 2) / "checkpoint-20";
+    expect_same_losses(train_together(4, GetParam(), features, by_two).log, rest);
+    expect_same_losses(train_together(2, GetParam(), features, by_one).log, rest);
+    expect_same_losses(train_on(alone(), GetParam(), features, by_two).log, rest);
 }
 INSTANTIATE_TEST_SUITE_P(Routing, Together,
                          testing::Values(RouteMethod::hash_random, RouteMethod::hash_balance, RouteMethod::gate_token,
