@@ -78,7 +78,7 @@ def main():
     reading = read_all(checkpoint)
     start = time.monotonic()
     _, first = run(options.moebert, options.work, out,
-                         arguments + saving + ["--resume_from_checkpoint", checkpoint, "--max_steps", STEPS])
+                   arguments + saving + ["--resume_from_checkpoint", checkpoint, "--max_steps", STEPS])
     result = {"precision": options.precision, "step_seconds": plain_step, "checkpoint_adds_seconds": added,
               "share_at_500_steps": added / (500 * plain_step), "reading_seconds": reading,
               "resumed_first_step_seconds": first - start - plain_step}

@@ -10,6 +10,8 @@ std::int64_t feed_forward_width(const ModelConfig& c) { return c.moe ? c.moe->ex
 
 bool is_pooled(const ModelConfig& c) { return c.problem_type != ProblemType::question_answering; }
 
+bool looks_at_all(const ModelConfig& c) { return c.moe && c.moe->route_method == RouteMethod::gate_sentence; }
+
 void embed_token(const Weights& weights, const Feature& sentence, std::int64_t t, float* work, float* out) {
     const auto width = weights.config.hidden_size;
     const float* word = weights.words.span.data() + sentence.input_ids[at(t)] * width;
@@ -44,8 +46,7 @@ std::span<const float> Worker::run(std::span<const Feature* const> sentences) {
         // A sentence's logits come from its first row: the last layer computes no other then, after attention.
         const bool is_last = k + 1 == weights_.layers.size();
         only_first_ = is_last && is_pooled(config) && !keeps_states_;
-        const bool looks_at_all = config.moe && config.moe->route_method == RouteMethod::gate_sentence;
-        attend(layer, only_first_ && !looks_at_all);
+        attend(layer, only_first_ && !looks_at_all(config));
         if (config.moe)
             mix_experts(layer, k);
         else
@@ -191,9 +192,8 @@ void Worker::feed_forward(const FeedForward& expert, std::span<const std::int32_
 
 void Worker::route(const Layer& layer, std::size_t k) {
     const auto& c = weights_.config;
-    const bool by_sentence = c.moe->route_method == RouteMethod::gate_sentence;
     router_.choose(c, layer, std::span(ids_).first(at(rows_)), starts_, y_.row(0), load_[k]);
-    if (only_first_ && by_sentence) {  // whose choice looks at all rows
+    if (only_first_ && looks_at_all(c)) {
         move_first_rows(y_);
         router_.keep_first(starts_);
         y_.round(0, rows_);

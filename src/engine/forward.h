@@ -40,6 +40,8 @@ constexpr std::int64_t kRowsAtOnce = 128;
 
 // A sentence's logits come from its first row, except for questions.
 bool is_pooled(const ModelConfig& config);
+// The choice of an expert looks at all of a sentence's rows.
+bool looks_at_all(const ModelConfig& config);
 // Columns inside the feed-forward layer.
 std::int64_t feed_forward_width(const ModelConfig& config);
 

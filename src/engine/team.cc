@@ -7,10 +7,6 @@
 namespace moebert::engine {
 namespace {
 
-bool looks_at_all(const ModelConfig& config) {
-    return config.moe && config.moe->route_method == RouteMethod::gate_sentence;
-}
-
 // An int8 layer's bytes are known when all columns of a row are: its parts result in floats.
 Result shared_result(Result result, Precision precision) {
     return precision == Precision::int8 && result == Result::operand ? Result::fp32 : result;
@@ -82,7 +78,6 @@ void Team::meet(std::int64_t member, Part part) {
 void Team::prepare(const Feature& sentence) {
     const auto& c = weights_.config;
     tokens_ = std::ssize(sentence.input_ids);
-    only_first_ = is_pooled(c);
     for (auto* states : {&x_, &y_, &context_}) states->reserve(tokens_);
     hidden_.reserve(tokens_);
     grow(output_, tokens_ * c.hidden_size);
@@ -101,8 +96,7 @@ std::span<const float> Team::run(const Feature& sentence, std::int64_t member) {
     meeting_.wait_for_all();
     embed(sentence, member);
     for (std::size_t k = 0; k < layers_.size(); ++k) {
-        const bool is_last = k + 1 == layers_.size();
-        attend(k, member, only_first_ && is_last && !looks_at_all(weights_.config));
+        attend(k, member, looks_at_all(weights_.config) ? tokens_ : left(k));
         if (weights_.config.moe) {
             route(k, sentence, member);
             mix_experts(k, member);
@@ -125,8 +119,8 @@ void Team::embed(const Feature& sentence, std::int64_t member) {
     meet(member, Part::embeddings);
 }
 
-// y = LayerNorm(attention(x) + x), of the first row alone when asked.
-void Team::attend(std::size_t k, std::int64_t member, bool only_first) {
+// y = LayerNorm(attention(x) + x), of the first `rows`.
+void Team::attend(std::size_t k, std::int64_t member, std::int64_t rows) {
     const auto& c = weights_.config;
     auto& me = members_[at(member)];
     if (weights_.rounds_attention)
@@ -135,7 +129,6 @@ void Team::attend(std::size_t k, std::int64_t member, bool only_first) {
         me.operations += layers_[k].qkv.run(member, x_.operand(), 0, tokens_, qkv_.data(), me.floats);
     meet(member, Part::query_key_value);
 
-    const auto rows = only_first ? 1 : tokens_;
     const auto heads = own(member, c.num_attention_heads);
     const AttentionPart part{0, rows, heads.first, heads.last};
     if (weights_.rounds_attention) {
@@ -253,9 +246,10 @@ std::span<const float> Team::head(std::int64_t member) {
     if (member != 0) return {};
     load_ = members_.front().load;
     const auto labels = weights_.head.weights().columns;
-    const auto rows = only_first_ ? 1 : tokens_;
+    const bool pools = is_pooled(weights_.config);
+    const auto rows = pools ? 1 : tokens_;
     const float* x = x_.row(0);
-    if (only_first_) {
+    if (pools) {
         auto& pooled = members_.front().floats;
         grow(pooled, weights_.config.hidden_size);
         weights_.pooler.run({x, nullptr, nullptr}, 1, pooled.data());

@@ -14,7 +14,6 @@ namespace moebert::engine {
 // once; or some rows, where its columns can't be cut.
 class SharedLinear {
 public:
-    SharedLinear() = default;
     SharedLinear(const Linear& linear, std::int64_t members, Result result = Result::fp32);
 
     // What `member` computes of y, (rows, columns), for the rows of x from `first` on. T is what the layer results in:
@@ -69,7 +68,7 @@ private:
 
     void prepare(const Feature& sentence);
     void embed(const Feature& sentence, std::int64_t member);
-    void attend(std::size_t k, std::int64_t member, bool only_first);
+    void attend(std::size_t k, std::int64_t member, std::int64_t rows);
     void route(std::size_t k, const Feature& sentence, std::int64_t member);
     void feed_forward(std::size_t k, std::int64_t member);
     void mix_experts(std::size_t k, std::int64_t member);
@@ -84,7 +83,9 @@ private:
         return {rows * member / size_, rows * (member + 1) / size_};
     }
     // The rows that a layer computes after attention: all, or the first one alone.
-    std::int64_t left(std::size_t k) const { return only_first_ && k + 1 == weights_.layers.size() ? 1 : tokens_; }
+    std::int64_t left(std::size_t k) const {
+        return is_pooled(weights_.config) && k + 1 == layers_.size() ? 1 : tokens_;
+    }
 
     const Weights& weights_;
     std::int64_t size_;
@@ -94,7 +95,6 @@ private:
 
     // What all members read and each writes its part of.
     std::int64_t tokens_ = 0;
-    bool only_first_ = false;  // of the last layer
     States x_, y_, context_;
     OperandRows hidden_;
     std::vector<float> qkv_, output_, hidden_values_, logits_;

@@ -112,36 +112,34 @@ public:
         }
     }
 
-    // Starts `send`, a collective of the backend that works in place. What it returns waits for the end.
+    // Starts `send`, which works in place and returns what waits for it. What this returns waits for the end.
     template <class Send>
     std::function<void()> start(const torch::Tensor& tensor, Send send) {
         return guarded([&]() -> std::function<void()> {
-            std::vector<at::Tensor> tensors{sendable(tensor, world_)};
-            auto work = send(*backend_, tensors);
-            return [this, work, tensor, sent = tensors.front()] {
-                guarded([&] { work->wait(); });
-                if (!sent.is_same(tensor)) tensor.copy_(sent);
-            };
-        });
-    }
-    std::function<void()> start_sum(const torch::Tensor& tensor) {
-        return start(tensor, [](Backend& backend, std::vector<at::Tensor>& t) { return backend.allreduce(t); });
-    }
-    std::function<void()> start_sum_at(int root, const torch::Tensor& tensor) {
-        return guarded([&]() -> std::function<void()> {
-            auto sent = sendable(tensor, world_);
-            auto wait = moebert::start_sum_at(*backend_, world_, root, next_tag_++, sent);
-            return [this, wait, tensor, sent] {
+            const auto sent = sendable(tensor, world_);
+            return [this, wait = send(sent), tensor, sent] {
                 guarded(wait);
                 if (!sent.is_same(tensor)) tensor.copy_(sent);
             };
         });
     }
+    std::function<void()> start_sum(const torch::Tensor& tensor) {
+        return start(tensor, [this](const torch::Tensor& sent) {
+            std::vector<at::Tensor> tensors{sent};
+            return [work = backend_->allreduce(tensors)] { work->wait(); };
+        });
+    }
+    std::function<void()> start_sum_at(int root, const torch::Tensor& tensor) {
+        return start(tensor, [this, root](const torch::Tensor& sent) {
+            return moebert::start_sum_at(*backend_, world_, root, next_tag_++, sent);
+        });
+    }
     std::function<void()> start_broadcast(int root, const torch::Tensor& tensor) {
-        return start(tensor, [root](Backend& backend, std::vector<at::Tensor>& t) {
+        return start(tensor, [this, root](const torch::Tensor& sent) {
+            std::vector<at::Tensor> tensors{sent};
             c10d::BroadcastOptions options;
             options.rootRank = root;
-            return backend.broadcast(t, options);
+            return [work = backend_->broadcast(tensors, options)] { work->wait(); };
         });
     }
 
