@@ -2,7 +2,8 @@
 
 #include <dnnl.hpp>
 #include <map>
-#include <tuple>
+#include <memory>
+#include <unordered_map>
 
 #include "core/error.h"
 
@@ -11,8 +12,18 @@ namespace {
 
 using dnnl::memory;
 
+// How an operand lies in memory.
+enum class Order { rows, columns, packed };
+
 // What a primitive is made for.
-using Key = std::tuple<std::int64_t, std::int64_t, std::int64_t, bool, bool, bool, Precision, Precision>;
+struct Key {
+    ProductShape shape;
+    Order a, b;
+    bool with_bias;
+    Precision in, out;
+
+    auto operator<=>(const Key&) const = default;
+};
 
 const dnnl::engine& cpu() {
     static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -23,16 +34,31 @@ memory::data_type type_of(Precision p) {
     return p == Precision::f32 ? memory::data_type::f32 : memory::data_type::bf16;
 }
 
-memory::desc describe(std::int64_t rows, std::int64_t columns, Precision precision, bool transposed) {
-    return {{rows, columns}, type_of(precision), transposed ? memory::format_tag::ba : memory::format_tag::ab};
+memory::desc plain(std::int64_t rows, std::int64_t columns, Precision precision) {
+    return {{rows, columns}, type_of(precision), memory::format_tag::ab};
+}
+
+// oneDNN chooses the layout for a full batch; other numbers of rows then keep to it.
+memory::desc packed_layout(std::int64_t inner, std::int64_t columns, Precision precision) {
+    constexpr std::int64_t kRows = 512;
+    const memory::desc any({inner, columns}, type_of(precision), memory::format_tag::any);
+    const dnnl::matmul::desc desc(plain(kRows, inner, precision), any, plain(1, columns, Precision::f32),
+                                  plain(kRows, columns, Precision::f32));
+    return dnnl::matmul::primitive_desc(desc, cpu()).weights_desc();
+}
+
+memory::desc describe(std::int64_t rows, std::int64_t columns, Precision precision, Order order) {
+    if (order == Order::packed) return packed_layout(rows, columns, precision);
+    return {
+        {rows, columns}, type_of(precision), order == Order::rows ? memory::format_tag::ab : memory::format_tag::ba};
 }
 
 dnnl::matmul make(const Key& key) {
-    const auto& [rows, columns, inner, a_transposed, b_transposed, with_bias, in, out] = key;
-    const auto a = describe(rows, inner, in, a_transposed), b = describe(inner, columns, in, b_transposed);
-    const auto c = describe(rows, columns, out, false);
-    const auto desc = with_bias ? dnnl::matmul::desc(a, b, describe(1, columns, Precision::f32, false), c)
-                                : dnnl::matmul::desc(a, b, c);
+    const auto [rows, columns, inner] = key.shape;
+    const auto a = describe(rows, inner, key.in, key.a), b = describe(inner, columns, key.in, key.b);
+    const auto c = plain(rows, columns, key.out);
+    const auto desc =
+        key.with_bias ? dnnl::matmul::desc(a, b, plain(1, columns, Precision::f32), c) : dnnl::matmul::desc(a, b, c);
     return dnnl::matmul(dnnl::matmul::primitive_desc(desc, cpu()));
 }
 
@@ -48,30 +74,62 @@ dnnl::matmul primitive_for(const Key& key) {
 
 memory view(const memory::desc& desc, const void* data) { return {desc, cpu(), const_cast<void*>(data)}; }
 
+void run(const Key& key, const void* a, const memory& b, const float* bias, void* c) {
+    const auto [rows, columns, inner] = key.shape;
+    std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, view(describe(rows, inner, key.in, key.a), a)},
+                                              {DNNL_ARG_WEIGHTS, b},
+                                              {DNNL_ARG_DST, view(plain(rows, columns, key.out), c)}};
+    if (bias) arguments.emplace(DNNL_ARG_BIAS, view(plain(1, columns, Precision::f32), bias));
+    dnnl::stream stream(cpu());
+    primitive_for(key).execute(stream, arguments);
+    stream.wait();
+}
+
+Order order_of(const Matrix& matrix) { return matrix.transposed ? Order::columns : Order::rows; }
+
+[[noreturn]] void fail_product(const ProductShape& shape, const dnnl::error& error) {
+    fail("matrix product of {} x {} x {}: {}", shape.rows, shape.columns, shape.inner, error.what());
+}
+
 }  // namespace
 
 void matmul(const Matrix& a, const Matrix& b, const float* bias, ProductShape shape, void* c, Precision c_precision) {
-    const auto [rows, columns, inner] = shape;
+    const Key key{shape, order_of(a), order_of(b), bias != nullptr, a.precision, c_precision};
     try {
-        const auto primitive = primitive_for(
-            {rows, columns, inner, a.transposed, b.transposed, bias != nullptr, a.precision, c_precision});
-        std::unordered_map<int, memory> arguments{
-            {DNNL_ARG_SRC, view(describe(rows, inner, a.precision, a.transposed), a.data)},
-            {DNNL_ARG_WEIGHTS, view(describe(inner, columns, b.precision, b.transposed), b.data)},
-            {DNNL_ARG_DST, view(describe(rows, columns, c_precision, false), c)}};
-        if (bias) arguments.emplace(DNNL_ARG_BIAS, view(describe(1, columns, Precision::f32, false), bias));
-        dnnl::stream stream(cpu());
-        primitive.execute(stream, arguments);
-        stream.wait();
+        run(key, a.data, view(describe(shape.inner, shape.columns, b.precision, key.b), b.data), bias, c);
     } catch (const dnnl::error& error) {
-        fail("matrix product of {} x {} x {}: {}", rows, columns, inner, error.what());
+        fail_product(shape, error);
+    }
+}
+
+PackedMatrix::PackedMatrix(const Matrix& b, std::int64_t inner, std::int64_t columns)
+    : inner_(inner), columns_(columns), precision_(b.precision) {
+    try {
+        const auto packed = std::make_shared<memory>(packed_layout(inner, columns, b.precision), cpu());
+        auto from = view(describe(inner, columns, b.precision, order_of(b)), b.data);
+        dnnl::stream stream(cpu());
+        dnnl::reorder(from, *packed).execute(stream, from, *packed);
+        stream.wait();
+        values_ = packed;
+    } catch (const dnnl::error& error) {
+        fail("packing a matrix of {} x {}: {}", inner, columns, error.what());
+    }
+}
+
+void matmul(const void* a, const PackedMatrix& b, const float* bias, std::int64_t rows, void* c,
+            Precision c_precision) {
+    const Key key{{rows, b.columns_, b.inner_}, Order::rows, Order::packed, bias != nullptr, b.precision_, c_precision};
+    try {
+        run(key, a, *static_cast<const memory*>(b.values_.get()), bias, c);
+    } catch (const dnnl::error& error) {
+        fail_product(key.shape, error);
     }
 }
 
 bool has_bf16_matmul() {
     static const bool has = [] {
         try {
-            make({16, 16, 16, false, true, true, Precision::bf16, Precision::f32});
+            make({{16, 16, 16}, Order::rows, Order::columns, true, Precision::bf16, Precision::f32});
             return true;
         } catch (const dnnl::error&) {
             return false;

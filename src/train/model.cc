@@ -145,13 +145,12 @@ Model load_model(const Checkpoint& checkpoint, std::uint64_t seed, bool requires
 }
 
 void freeze_weights(Model& model, torch::ScalarType dtype) {
-    const auto convert = [&](Linear& layer) { layer = {layer.weight.to(dtype), layer.bias.to(dtype)}; };
     for (auto& layer : model.layers) {
-        convert(layer.qkv);
-        convert(layer.attention_output);
+        layer.qkv = frozen(layer.qkv, dtype);
+        layer.attention_output = frozen(layer.attention_output, dtype);
         for (auto& expert : layer.experts) {
-            convert(expert.up);
-            convert(expert.down);
+            expert.up = frozen(expert.up, dtype);
+            expert.down = frozen(expert.down, dtype);
         }
     }
 }

@@ -52,8 +52,8 @@ std::vector<Parameter> parameters(Model& model);
 Model load_model(const Checkpoint& checkpoint, std::uint64_t seed = 0, bool requires_grad = false,
                  torch::Device device = torch::kCPU);
 
-// Converts the encoder's matrices, for inference in `dtype`, so that no pass has to. The model can no longer be trained
-// or saved.
+// Converts the encoder's matrices, for inference in `dtype`, and packs them, so that no pass has to. The model can no
+// longer be trained or saved.
 void freeze_weights(Model& model, torch::ScalarType dtype);
 
 // The tensors of a checkpoint, copied to host memory; hash tables included.

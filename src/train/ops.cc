@@ -163,7 +163,27 @@ public:
 
 }  // namespace
 
+namespace {
+
+torch::Tensor packed_linear(const torch::Tensor& input, const PackedMatrix& weight, const torch::Tensor& bias,
+                            torch::ScalarType result) {
+    const auto operands = weight.precision() == Precision::bf16 ? torch::kBFloat16 : torch::kFloat32;
+    const auto x = input.to(operands).contiguous();
+    auto y = torch::empty({x.size(0), weight.columns()}, x.options().dtype(result));
+    matmul(x.data_ptr(), weight, bias.data_ptr<float>(), x.size(0), y.data_ptr(), precision_of(y));
+    return y;
+}
+
+}  // namespace
+
+Linear frozen(const Linear& layer, torch::ScalarType dtype) {
+    const auto weight = layer.weight.to(dtype).contiguous();
+    if (!weight.device().is_cpu()) return {weight, layer.bias.to(dtype)};
+    return {{}, layer.bias, PackedMatrix(as_matrix(weight, true), weight.size(1), weight.size(0))};
+}
+
 torch::Tensor linear(const torch::Tensor& x, const Linear& layer, torch::ScalarType dtype, torch::ScalarType result) {
+    if (layer.packed) return packed_linear(x, *layer.packed, layer.bias, result);
     if (x.device().is_cpu()) return LinearFunction::apply(x, layer.weight, layer.bias, LinearSetting{dtype, result});
     return at::linear(x.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype)).to(result);
 }

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "train/batch.h"
 #include "train/kernels.h"
+#include "train/matmul.h"
 #include "train/torch.h"
 
 namespace moebert {
@@ -16,6 +18,8 @@ using kernels::Heads;
 struct Linear {
     torch::Tensor weight;  // (out, in)
     torch::Tensor bias;    // (out)
+    // In place of `weight`, once frozen on a CPU: then there are no gradients, and the operands are of its precision.
+    std::optional<PackedMatrix> packed = {};
 };
 
 struct LayerNorm {
@@ -26,6 +30,9 @@ struct LayerNorm {
 // float32.
 torch::Tensor linear(const torch::Tensor& x, const Linear& layer, torch::ScalarType dtype,
                      torch::ScalarType result = torch::kFloat32);
+
+// The layer for inference alone, with operands in `dtype`.
+Linear frozen(const Linear& layer, torch::ScalarType dtype);
 
 // qkv: (T, 3H) float32 -> context (T, H).
 torch::Tensor attention(const torch::Tensor& qkv, const std::shared_ptr<const BatchLayout>& layout, Heads heads,

@@ -87,6 +87,21 @@ TEST(LinearLayer, EqualsLibtorchsForwardAndBackward) {
     }
 }
 
+TEST(LinearLayer, GivesTheSameFrozen) {
+    torch::manual_seed(5);
+    for (const auto dtype : {torch::kFloat32, torch::kBFloat16}) {
+        if (dtype == torch::kBFloat16 && !has_bf16_matmul()) continue;
+        for (const std::int64_t outputs : {17, 40, 768})
+            for (const std::int64_t rows : {1, 3, 65, 700}) {
+                const Linear layer{torch::randn({outputs, 131}), torch::randn({outputs})};
+                const auto x = torch::randn({rows, 131});
+                const auto packed = frozen(layer, dtype);
+                EXPECT_FALSE(packed.weight.defined());
+                expect_near(linear(x, packed, dtype), linear(x, layer, dtype));
+            }
+    }
+}
+
 // (B, T) tensors with zeros after each sentence's end.
 Batch padded(const std::vector<Feature>& features) {
     auto ids = torch::zeros({std::ssize(features), 25}, torch::kInt64), mask = torch::zeros_like(ids);
@@ -121,6 +136,13 @@ TEST_P(EveryModel, GivesTheSameLogitsAloneAndInABatch) {
         expect_near(forward(model, make_batch(features, one, ProblemType::classification)).logits,
                     together.narrow(0, i, 1));
     }
+}
+
+TEST_P(EveryModel, GivesTheSameLogitsFrozen) {
+    const auto batch = make_batch(features, first_indices(features.size()), ProblemType::classification);
+    const auto expected = forward(model, batch).logits;
+    freeze_weights(model, torch::kFloat32);
+    expect_near(forward(model, batch).logits, expected);
 }
 
 TEST_P(EveryModel, ComesBackFromItsTensorsBitForBit) {
