@@ -4,8 +4,8 @@
     bench/scaling.py build/release/bin/moebert WORK [--processes 1 2] [--precision fp32 bf16] [--json OUT] [--half]
 
 Every step has 16 sentences of 128 tokens altogether; with --half one process also takes steps of 8, from which
-bench/scaling_model.py knows what a step costs whatever its sentences. WORK gets a random checkpoint and a made-up data set (450 MB), and is
-kept for the next time. Prints real tokens a second (the median of the steps after the third).
+bench/scaling_model.py knows what a step costs whatever its sentences. WORK gets a random checkpoint and a made-up data
+set (450 MB), and is kept for the next time. Prints real tokens a second (the median of the steps after the third).
 """
 import argparse
 import array
@@ -81,7 +81,7 @@ def prepare(work):
         write_data(work / "train.tsv")
 
 
-def measure(moebert, work, command, processes, precision, sentences=SENTENCES):
+def measure(moebert, work, command, processes, precision, sentences):
     out = work / "out"
     shutil.rmtree(out, ignore_errors=True)
     arguments = [moebert, "--nproc", str(processes), command, "--model_name_or_path", work / "model", "--train_file",
@@ -97,6 +97,26 @@ def measure(moebert, work, command, processes, precision, sentences=SENTENCES):
     return statistics.median(line["tokens_per_second"] for line in lines[WARM:])
 
 
+def measure_all(options):
+    """Every case, one after the other; prints those whose speed can be compared with one process's."""
+    for command in options.command:
+        for precision in options.precision:
+            cases = [(processes, SENTENCES) for processes in options.processes]
+            if options.half:
+                cases.append((1, SENTENCES // 2))
+            first = None
+            for processes, sentences in cases:
+                rate = measure(options.moebert, options.work, command, processes, precision, sentences)
+                first = first or rate
+                result = {"command": command, "precision": precision, "processes": processes, "sentences": sentences,
+                          "tokens_per_second": rate, "step_seconds": sentences * TOKENS / rate}
+                if sentences == SENTENCES:
+                    result["speedup"] = rate / first
+                    print("{command:9} {precision} {processes:3} processes: {tokens_per_second:8.0f} tokens/s, "
+                          "{step_seconds:6.2f} s a step, {speedup:.2f} times one".format(**result), flush=True)
+                yield result
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("moebert")
@@ -108,22 +128,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     prepare(options.work)
-    results = []
-    for command in options.command:
-        for precision in options.precision:
-            for processes in options.processes:
-                rate = measure(options.moebert, options.work, command, processes, precision)
-                first = next((r for r in results if (r["command"], r["precision"]) == (command, precision)), None)
-                results.append({"command": command, "precision": precision, "processes": processes,
-                                "sentences": SENTENCES, "tokens_per_second": rate, "step_seconds": SENTENCES * TOKENS / rate,
-                                "speedup": rate / first["tokens_per_second"] if first else 1.0})
-                print("{command:9} {precision} {processes:3} processes: {tokens_per_second:8.0f} tokens/s, "
-                      "{step_seconds:6.2f} s a step, {speedup:.2f} times one".format(**results[-1]), flush=True)
-            if options.half:
-                rate = measure(options.moebert, options.work, command, 1, precision, SENTENCES // 2)
-                results.append({"command": command, "precision": precision, "processes": 1,
-                                "sentences": SENTENCES // 2, "tokens_per_second": rate,
-                                "step_seconds": SENTENCES // 2 * TOKENS / rate})
+    results = list(measure_all(options))
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 

@@ -1,11 +1,12 @@
 // Times variants in turn, so that a machine whose speed drifts treats them alike.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "core/median.h"
 
 namespace moebert::bench {
 
@@ -14,12 +15,6 @@ struct Variant {
     std::function<void()> run;
     std::vector<double> seconds{};
 };
-
-inline double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    const auto n = values.size();
-    return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
-}
 
 // One run of each to warm up, then `repetitions` rounds A B C A B C ...
 inline void measure(std::vector<Variant>& variants, int repetitions, bool warm_up = true) {

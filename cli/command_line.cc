@@ -123,6 +123,11 @@ std::vector<std::string> prepare_arguments(const CLI::App& app, const std::vecto
     return from_file;
 }
 
+void refuse_occupied(const std::string& output_dir) {
+    if (is_occupied(output_dir))
+        fail_usage("{}: the folder is not empty; give --overwrite_output_dir to write into it", output_dir);
+}
+
 void print_result(const nlohmann::json& result) { std::cout << json_text(result) << '\n'; }
 
 void Ignored::warn(const CLI::App& app, const Sink& sink) const {

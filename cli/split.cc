@@ -14,8 +14,7 @@ struct SplitOptions {
 };
 
 void run(const SplitOptions& o, const Session& session) {
-    if (std::filesystem::exists(o.output_dir) && !std::filesystem::is_empty(o.output_dir) && !o.overwrite_output_dir)
-        fail_usage("{}: the folder is not empty; give --overwrite_output_dir to write into it", o.output_dir);
+    if (!o.overwrite_output_dir) refuse_occupied(o.output_dir);
     const auto plan = student_plan(o.moe, o.seed);
     const auto dense = load_checkpoint(o.model_name_or_path);
     check_plan(plan, dense.config);

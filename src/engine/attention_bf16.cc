@@ -187,7 +187,7 @@ namespace moebert::engine {
 
 bool has_bf16_attention(std::int64_t) { return false; }
 
-void attention_bf16(const bf16_bits*, std::int64_t, std::int64_t, std::int64_t, Queries, float*, float*) {
+void attention_bf16(const bf16_bits*, std::int64_t, std::int64_t, std::int64_t, AttentionPart, float*, float*) {
     fail("attention in bfloat16: not on this processor");
 }
 

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/median.h"
 #include "core/random.h"
 #include "engine/engine.h"
 #include "engine/prepared.h"
@@ -136,12 +137,6 @@ double processor_seconds() {
         return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
     };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-double median(std::vector<double> values) {
-    std::ranges::sort(values);
-    const auto n = values.size();
-    return n % 2 == 1 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
 // Gop/s that oneDNN alone reaches on a layer's products, for a token that passes one expert.

@@ -1,44 +1,24 @@
 #include "engine/linear.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstring>
-#include <dnnl.hpp>
 #include <map>
 #include <mutex>
 #include <unordered_map>
 
 #include "core/error.h"
 #include "engine/kernels.h"
+#include "engine/onednn.h"
 
 namespace moebert::engine {
+
+using namespace onednn;
+
 namespace {
 
-using dnnl::memory;
-
-// Rows are computed so many at a time: they and their results stay in the cache, and few primitives are made.
-constexpr std::int64_t kBlock = 128, kIntegerBlock = 64;
-
-const dnnl::engine& cpu() {
-    static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-    return engine;
-}
-
-memory::data_type type_of(Precision p) {
-    return p == Precision::fp32 ? memory::data_type::f32 : memory::data_type::bf16;
-}
-
-memory::data_type source_type(Precision p) { return p == Precision::int8 ? memory::data_type::u8 : type_of(p); }
-memory::data_type weight_type(Precision p) { return p == Precision::int8 ? memory::data_type::s8 : type_of(p); }
-
-memory::desc plain(std::int64_t rows, std::int64_t columns, memory::data_type type) {
-    return {{rows, columns}, type, memory::format_tag::ab};
-}
-
-memory view(const memory::desc& desc, const void* data) { return {desc, cpu(), const_cast<void*>(data)}; }
+// Rows at a time, where integer sums are gone over again: they should still be in the cache then.
+constexpr std::int64_t kIntegerBlock = 64;
 
 // A function of one value, as oneDNN has it.
 struct Elementwise {
@@ -65,13 +45,10 @@ std::vector<Elementwise> parse_activation(const std::string& name) {
     fail("hidden_act: '{}' is no known activation function", name);
 }
 
-dnnl::primitive_attr attributes(const std::vector<Elementwise>& after = {}) {
-    dnnl::primitive_attr attr;
-    attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);  // one a thread, so that primitives can be shared
+dnnl::post_ops post_ops(const std::vector<Elementwise>& functions) {
     dnnl::post_ops ops;
-    for (const auto& f : after) ops.append_eltwise(1.0F, f.algorithm, f.alpha, f.beta);
-    attr.set_post_ops(ops);
-    return attr;
+    for (const auto& f : functions) ops.append_eltwise(1.0F, f.algorithm, f.alpha, f.beta);
+    return ops;
 }
 
 // A buffer of this thread's, aligned; two at most are in use at once.
@@ -83,163 +60,6 @@ void* scratchpad(std::size_t bytes, int which) {
     std::size_t space = buffer.size();
     return std::align(64, bytes, start, space);
 }
-
-// The bias is the product's own except where its sums are integers.
-dnnl::matmul::primitive_desc describe(std::int64_t rows, std::int64_t inner, std::int64_t columns, Precision precision,
-                                      memory::data_type to, const memory::desc& weight,
-                                      const dnnl::primitive_attr& attr) {
-    const auto from = plain(rows, inner, source_type(precision)), out = plain(rows, columns, to);
-    if (precision == Precision::int8) return {dnnl::matmul::desc(from, weight, out), attr, cpu()};
-    return {dnnl::matmul::desc(from, weight, plain(1, columns, memory::data_type::f32), out), attr, cpu()};
-}
-
-// oneDNN chooses the layout for a full block; other numbers of rows then keep to it.
-memory::desc layout(std::int64_t inner, std::int64_t columns, Precision precision) {
-    const auto sums = precision == Precision::int8 ? memory::data_type::s32 : memory::data_type::f32;
-    const memory::desc any({inner, columns}, weight_type(precision), memory::format_tag::any);
-    return describe(kBlock, inner, columns, precision, sums, any, attributes()).weights_desc();
-}
-
-memory::desc as_in_checkpoints(std::int64_t inner, std::int64_t columns, memory::data_type type) {
-    return {{inner, columns}, type, memory::format_tag::ba};
-}
-
-void reorder(memory from, memory to) {
-    dnnl::stream stream(cpu());
-    dnnl::reorder(from, to).execute(stream, from, to);
-    stream.wait();
-}
-
-// What pack() makes.
-struct OwnWeights {
-    memory packed;
-    std::vector<float> bias, scale;
-    std::vector<std::int32_t> sum;
-};
-
-// The bytes of a weight with a scale a column: the column's largest value becomes 127.
-std::vector<std::int8_t> quantize(std::span<const float> weight, std::int64_t inner, OwnWeights& own) {
-    std::vector<std::int8_t> bytes(weight.size());
-    for (std::size_t begin = 0; begin < weight.size(); begin += static_cast<std::size_t>(inner)) {
-        const auto column = weight.subspan(begin, static_cast<std::size_t>(inner));
-        float most = 0.0F;
-        for (const float value : column) most = std::max(most, std::abs(value));
-        const float scale = most > 0.0F ? most / 127.0F : 1.0F;
-        std::int32_t sum = 0;
-        for (std::size_t i = 0; i < column.size(); ++i)
-            sum += bytes[begin + i] = static_cast<std::int8_t>(std::lrint(column[i] / scale));
-        own.scale.push_back(scale);
-        own.sum.push_back(sum);
-    }
-    return bytes;
-}
-
-using Isa = dnnl::cpu_isa;
-
-bool has_avx512() {
-    const auto isa = dnnl::get_effective_cpu_isa();
-    return isa == Isa::avx512_core || isa == Isa::avx512_core_vnni || isa == Isa::avx512_core_bf16 ||
-           isa == Isa::avx512_core_amx;
-}
-
-bool is_amx() { return dnnl::get_effective_cpu_isa() == Isa::avx512_core_amx; }
-
-const char* name_of(Isa isa) {
-    switch (isa) {
-        case Isa::sse41:
-            return "SSE4.1";
-        case Isa::avx:
-            return "AVX";
-        case Isa::avx2:
-            return "AVX2";
-        case Isa::avx2_vnni:
-            return "AVX2_VNNI";
-        case Isa::avx512_core:
-            return "AVX512_CORE";
-        case Isa::avx512_core_vnni:
-            return "AVX512_CORE_VNNI";
-        case Isa::avx512_core_bf16:
-            return "AVX512_CORE_BF16";
-        case Isa::avx512_core_amx:
-            return "AVX512_CORE_AMX";
-        default:
-            return "other";
-    }
-}
-
-}  // namespace
-
-OneThread::OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-OneThread::~OneThread() { omp_set_num_threads(before_); }
-
-void limit_products(const std::string& name) {
-    const auto isa = name == "avx512" ? Isa::avx512_core : name == "avx2" ? Isa::avx2 : Isa::sse41;
-    if (dnnl::set_max_cpu_isa(isa) != dnnl::status::success)
-        fail("instruction set {}: too late, or oneDNN was built without the choice", name);
-}
-
-std::string product_target() {
-    const auto* version = dnnl::version();
-    return fmt::format("oneDNN {}.{}.{} {}", version->major, version->minor, version->patch,
-                       name_of(dnnl::get_effective_cpu_isa()));
-}
-
-bool is_supported(Precision precision) {
-    const auto isa = dnnl::get_effective_cpu_isa();
-    switch (precision) {
-        case Precision::bf16:
-            return isa == Isa::avx512_core_bf16 || isa == Isa::avx512_core_amx;
-        // Older ones add pairs of byte products in 16 bits, which overflow.
-        case Precision::int8:
-            return isa == Isa::avx512_core_vnni || isa == Isa::avx512_core_bf16 || isa == Isa::avx512_core_amx;
-        default:
-            return true;
-    }
-}
-
-std::size_t packed_size(std::int64_t inner, std::int64_t columns, Precision precision) try {
-    return layout(inner, columns, precision).get_size();
-} catch (const dnnl::error& error) {
-    fail("linear layer: {}", error.what());
-}
-
-LinearWeights pack(std::span<const float> weight, std::span<const float> bias, Precision precision) try {
-    const auto columns = std::ssize(bias), inner = std::ssize(weight) / std::max<std::int64_t>(1, columns);
-    if (columns * inner != std::ssize(weight)) fail("a weight of {} values for {} columns", weight.size(), columns);
-    if (precision == Precision::int8 && inner > 65536) fail("int8: products of {} values may overflow", inner);
-    auto own = std::make_shared<OwnWeights>();
-    own->packed = memory(layout(inner, columns, precision), cpu());
-    own->bias.assign(bias.begin(), bias.end());
-    if (precision == Precision::int8) {
-        const auto bytes = quantize(weight, inner, *own);
-        reorder(view(as_in_checkpoints(inner, columns, memory::data_type::s8), bytes.data()), own->packed);
-    } else {
-        reorder(view(as_in_checkpoints(inner, columns, memory::data_type::f32), weight.data()), own->packed);
-    }
-    const std::span packed(static_cast<const std::byte*>(own->packed.get_data_handle()),
-                           own->packed.get_desc().get_size());
-    return {inner, columns, precision, packed, own->bias, own->scale, own->sum, own};
-} catch (const dnnl::error& error) {
-    fail("linear layer: {}", error.what());
-}
-
-std::vector<float> unpack(const LinearWeights& w) try {
-    std::vector<float> weight(static_cast<std::size_t>(w.inner * w.columns));
-    const auto packed = view(layout(w.inner, w.columns, w.precision), w.packed.data());
-    if (w.precision != Precision::int8) {
-        reorder(packed, view(as_in_checkpoints(w.inner, w.columns, memory::data_type::f32), weight.data()));
-        return weight;
-    }
-    std::vector<std::int8_t> bytes(weight.size());
-    reorder(packed, view(as_in_checkpoints(w.inner, w.columns, memory::data_type::s8), bytes.data()));
-    for (std::size_t i = 0; i < weight.size(); ++i)
-        weight[i] = static_cast<float>(bytes[i]) * w.scale[i / static_cast<std::size_t>(w.inner)];
-    return weight;
-} catch (const dnnl::error& error) {
-    fail("linear layer: {}", error.what());
-}
-
-namespace {
 
 Precision precision_of(Result result, Precision weights) {
     return result == Result::operand ? weights : result == Result::bf16 ? Precision::bf16 : Precision::fp32;
@@ -264,10 +84,6 @@ RowsAtOnce rows_for(const LinearWeights& weights) {
     return weights.inner > 1024 || weights.columns < 64 ? RowsAtOnce{64, 64} : RowsAtOnce{kBlock, 16};
 }
 
-}  // namespace
-
-namespace {
-
 // Whether columns computed apart have the same bits: not where AMX cuts long sums into parts, by the number of columns
 // too.
 bool can_cut(const LinearWeights& weights) {
@@ -291,7 +107,7 @@ struct Linear::Product {
           is_integer(weights.precision == Precision::int8),
           activation_name(name),
           activation(parse_activation(name)),
-          attr(is_integer ? attributes() : attributes(activation)),
+          attr(attributes(is_integer ? dnnl::post_ops() : post_ops(activation))),
           is_gelu(activation.size() == 1 && activation.front().algorithm == dnnl::algorithm::eltwise_gelu_erf),
           rows_at_once(rows_for(weights)),
           to(is_integer ? memory::data_type::s32 : type_of(precision_of(result, weights.precision))),
@@ -375,7 +191,6 @@ struct Linear::Product {
         std::memcpy(y, result, used * out);
     }
 
-    // Rows at a time: sums that are gone over again should still be in the cache then.
     std::int64_t block() const { return is_integer ? kIntegerBlock : rows_at_once.block; }
 
     LinearWeights weights;

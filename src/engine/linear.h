@@ -1,4 +1,4 @@
-// Linear layers with weights packed once, by oneDNN: the only file of this room that knows its interface.
+// Linear layers over packed weights.
 //
 // Everything runs on the calling thread alone, which must hold a OneThread. A row's result is the same bit for
 // bit whatever other rows are computed with it.
@@ -6,50 +6,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "engine/operand.h"
+#include "engine/linear_weights.h"
+#include "engine/products.h"
 
 namespace moebert::engine {
-
-// The calling thread's matrix products use no other thread, until this object goes.
-class OneThread {
-public:
-    OneThread();
-    ~OneThread();
-    OneThread(const OneThread&) = delete;
-    OneThread& operator=(const OneThread&) = delete;
-
-private:
-    int before_;
-};
-
-// The fastest instructions that products use from now on: "avx512", "avx2", "sse4" or "plain" (which the library
-// calls sse4.1). Before the first product; an Error afterwards.
-void limit_products(const std::string& name);
-// The instruction set in use, as oneDNN names it.
-std::string product_target();
-
-// A layer's weights in the layout that this processor's products read, and what belongs to their columns. The layout
-// is oneDNN's: the same for every process with the same product_target().
-struct LinearWeights {
-    std::int64_t inner = 0, columns = 0;
-    Precision precision = Precision::fp32;
-    std::span<const std::byte> packed;  // (columns, inner), on a 64-byte boundary
-    std::span<const float> bias;        // (columns)
-    std::span<const float> scale;       // (columns); int8 alone
-    std::span<const std::int32_t> sum;  // (columns), of a column's bytes; int8 alone
-    std::shared_ptr<const void> owner;  // of what the spans show
-};
-
-// weight: (columns, inner) row-major, as checkpoints have it; bias: (columns).
-LinearWeights pack(std::span<const float> weight, std::span<const float> bias, Precision precision);
-// The weight again, as it was rounded.
-std::vector<float> unpack(const LinearWeights& weights);
-// Bytes that `packed` has.
-std::size_t packed_size(std::int64_t inner, std::int64_t columns, Precision precision);
 
 enum class Result {
     fp32,

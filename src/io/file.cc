@@ -121,6 +121,8 @@ void AtomicFile::commit() {
     if (const int error = sync_folder(folder_of(target_)); error != 0) fail_writing(error);
 }
 
+bool is_occupied(const fs::path& folder) { return fs::exists(folder) && !fs::is_empty(folder); }
+
 void replace_folder(const fs::path& from, const fs::path& to) {
     const auto fail_replacing = [&](int error) { fail("{}: can't be written: {}", to.string(), std::strerror(error)); };
     if (const int error = sync_folder(from); error != 0) fail_replacing(error);

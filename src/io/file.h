@@ -47,6 +47,9 @@ private:
     int descriptor_ = -1;
 };
 
+// Whether it is there and has something in it.
+bool is_occupied(const std::filesystem::path& folder);
+
 // Gives the folder `from` the name `to`, in the same folder; one that has it already is then removed. At every moment
 // `to` is the old one or the new one, whole.
 void replace_folder(const std::filesystem::path& from, const std::filesystem::path& to);

@@ -1,10 +1,10 @@
 // check_options() of trainer.h.
 #include <cmath>
-#include <filesystem>
 
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "io/file.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
 
@@ -17,10 +17,6 @@ void require(bool ok, const char* name, const std::string& value, const char* ex
 
 void require_strategy(const char* name, const std::string& value) {
     require(value == "no" || value == "steps" || value == "epoch", name, "'" + value + "'", "no, steps or epoch");
-}
-
-bool is_occupied(const std::filesystem::path& directory) {
-    return std::filesystem::exists(directory) && !std::filesystem::is_empty(directory);
 }
 
 }  // namespace

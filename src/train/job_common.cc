@@ -1,7 +1,6 @@
 #include "train/job_common.h"
 
 #include <ATen/Parallel.h>
-#include <malloc.h>
 
 #include <chrono>
 #include <numeric>
@@ -12,6 +11,7 @@
 #include "io/file.h"
 #include "train/deal.h"
 #include "train/importance_pass.h"
+#include "train/tensor_memory.h"
 #include "train/training_checkpoint.h"
 
 namespace moebert {
@@ -21,10 +21,7 @@ void prepare_runtime(std::int64_t num_threads, int local_size, const Sink& sink)
     // libtorch's own default is one thread where it can't tell the processor's cores.
     const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency()) / local_size;
     at::set_num_threads(static_cast<int>(num_threads > 0 ? num_threads : std::max<std::int64_t>(1, cores)));
-    // A step frees and takes the same large blocks again: keep them, instead of having the system clear their pages
-    // anew.
-    mallopt(M_MMAP_THRESHOLD, 1 << 30);
-    mallopt(M_TRIM_THRESHOLD, 2147483647);
+    keep_tensor_memory();
     torch::InferenceMode inference;
     constexpr std::int64_t kSize = 384;
     const auto a = torch::ones({kSize, kSize});

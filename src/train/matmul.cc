@@ -53,35 +53,45 @@ memory::desc describe(std::int64_t rows, std::int64_t columns, Precision precisi
         {rows, columns}, type_of(precision), order == Order::rows ? memory::format_tag::ab : memory::format_tag::ba};
 }
 
-dnnl::matmul make(const Key& key) {
+memory view(const memory::desc& desc, const void* data) { return {desc, cpu(), const_cast<void*>(data)}; }
+
+// A primitive, and what it is to be called with.
+struct Product {
+    dnnl::matmul primitive;
+    std::unordered_map<int, memory> arguments;
+};
+
+Product make(const Key& key) {
     const auto [rows, columns, inner] = key.shape;
     const auto a = describe(rows, inner, key.in, key.a), b = describe(inner, columns, key.in, key.b);
-    const auto c = plain(rows, columns, key.out);
-    const auto desc =
-        key.with_bias ? dnnl::matmul::desc(a, b, plain(1, columns, Precision::f32), c) : dnnl::matmul::desc(a, b, c);
-    return dnnl::matmul(dnnl::matmul::primitive_desc(desc, cpu()));
+    const auto bias = plain(1, columns, Precision::f32), c = plain(rows, columns, key.out);
+    const auto desc = key.with_bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
+    Product product{
+        dnnl::matmul(dnnl::matmul::primitive_desc(desc, cpu())),
+        {{DNNL_ARG_SRC, view(a, nullptr)}, {DNNL_ARG_WEIGHTS, view(b, nullptr)}, {DNNL_ARG_DST, view(c, nullptr)}}};
+    if (key.with_bias) product.arguments.emplace(DNNL_ARG_BIAS, view(bias, nullptr));
+    return product;
 }
 
 // Making a primitive takes 0.1 ms, and ragged batches have many sizes: they are kept, up to a limit. Each thread that
 // calls has its own, since one that is in use has intermediate results in memory of its own.
-dnnl::matmul primitive_for(const Key& key) {
+Product& product_for(const Key& key) {
     constexpr std::size_t kMost = 4096;
-    thread_local std::map<Key, dnnl::matmul> made;
+    thread_local std::map<Key, Product> made;
     if (const auto found = made.find(key); found != made.end()) return found->second;
     if (made.size() >= kMost) made.clear();
     return made.emplace(key, make(key)).first->second;
 }
 
-memory view(const memory::desc& desc, const void* data) { return {desc, cpu(), const_cast<void*>(data)}; }
-
-void run(const Key& key, const void* a, const memory& b, const float* bias, void* c) {
-    const auto [rows, columns, inner] = key.shape;
-    std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, view(describe(rows, inner, key.in, key.a), a)},
-                                              {DNNL_ARG_WEIGHTS, b},
-                                              {DNNL_ARG_DST, view(plain(rows, columns, key.out), c)}};
-    if (bias) arguments.emplace(DNNL_ARG_BIAS, view(plain(1, columns, Precision::f32), bias));
-    dnnl::stream stream(cpu());
-    primitive_for(key).execute(stream, arguments);
+void run(Product& product, const void* a, const float* bias, void* c) {
+    thread_local dnnl::stream stream(cpu());
+    const auto set = [&](int argument, const void* data) {
+        product.arguments.at(argument).set_data_handle(const_cast<void*>(data));
+    };
+    set(DNNL_ARG_SRC, a);
+    set(DNNL_ARG_DST, c);
+    if (bias) set(DNNL_ARG_BIAS, bias);
+    product.primitive.execute(stream, product.arguments);
     stream.wait();
 }
 
@@ -96,7 +106,9 @@ Order order_of(const Matrix& matrix) { return matrix.transposed ? Order::columns
 void matmul(const Matrix& a, const Matrix& b, const float* bias, ProductShape shape, void* c, Precision c_precision) {
     const Key key{shape, order_of(a), order_of(b), bias != nullptr, a.precision, c_precision};
     try {
-        run(key, a.data, view(describe(shape.inner, shape.columns, b.precision, key.b), b.data), bias, c);
+        auto& product = product_for(key);
+        product.arguments.at(DNNL_ARG_WEIGHTS).set_data_handle(const_cast<void*>(b.data));
+        run(product, a.data, bias, c);
     } catch (const dnnl::error& error) {
         fail_product(shape, error);
     }
@@ -120,7 +132,9 @@ void matmul(const void* a, const PackedMatrix& b, const float* bias, std::int64_
             Precision c_precision) {
     const Key key{{rows, b.columns_, b.inner_}, Order::rows, Order::packed, bias != nullptr, b.precision_, c_precision};
     try {
-        run(key, a, *static_cast<const memory*>(b.values_.get()), bias, c);
+        auto& product = product_for(key);
+        product.arguments.at(DNNL_ARG_WEIGHTS) = *static_cast<const memory*>(b.values_.get());
+        run(product, a, bias, c);
     } catch (const dnnl::error& error) {
         fail_product(key.shape, error);
     }

@@ -198,10 +198,6 @@ void Processes::sum(const torch::Tensor& tensor) const {
     if (group_) group_->start_sum(tensor)();
 }
 
-std::function<void()> Processes::sum_later(const torch::Tensor& tensor) const {
-    return group_ ? group_->start_sum(tensor) : [] {};
-}
-
 std::function<void()> Processes::sum_at_later(int root, const torch::Tensor& tensor) const {
     return group_ ? group_->start_sum_at(root, tensor) : [] {};
 }

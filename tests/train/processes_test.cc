@@ -68,10 +68,9 @@ TEST(Processes, AddUpAndBroadcast) {
         const auto from_second = torch::full({5}, static_cast<float>(processes.rank()));
         processes.broadcast(from_second, 1);
         EXPECT_TRUE(from_second.eq(1.0F).all().item<bool>());
-        const auto later = torch::ones({2}, torch::kFloat64);
-        const auto wait = processes.sum_later(later);
-        wait();
-        EXPECT_EQ(later[1].item<double>(), 3.0);
+        const auto doubles = torch::ones({2}, torch::kFloat64);
+        processes.sum(doubles);
+        EXPECT_EQ(doubles[1].item<double>(), 3.0);
         EXPECT_EQ(processes.broadcast(processes.is_first() ? std::string("folder") : ""), "folder");
         EXPECT_EQ(processes.broadcast(std::string()), "");
     });

@@ -1,0 +1,93 @@
+#include "engine/linear_weights.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "engine/onednn.h"
+
+namespace moebert::engine {
+
+using namespace onednn;
+
+namespace {
+
+memory::desc as_in_checkpoints(std::int64_t inner, std::int64_t columns, memory::data_type type) {
+    return {{inner, columns}, type, memory::format_tag::ba};
+}
+
+void reorder(memory from, memory to) {
+    dnnl::stream stream(cpu());
+    dnnl::reorder(from, to).execute(stream, from, to);
+    stream.wait();
+}
+
+// What pack() makes.
+struct OwnWeights {
+    memory packed;
+    std::vector<float> bias, scale;
+    std::vector<std::int32_t> sum;
+};
+
+// The bytes of a weight with a scale a column: the column's largest value becomes 127.
+std::vector<std::int8_t> quantize(std::span<const float> weight, std::int64_t inner, OwnWeights& own) {
+    std::vector<std::int8_t> bytes(weight.size());
+    for (std::size_t begin = 0; begin < weight.size(); begin += static_cast<std::size_t>(inner)) {
+        const auto column = weight.subspan(begin, static_cast<std::size_t>(inner));
+        float most = 0.0F;
+        for (const float value : column) most = std::max(most, std::abs(value));
+        const float scale = most > 0.0F ? most / 127.0F : 1.0F;
+        std::int32_t sum = 0;
+        for (std::size_t i = 0; i < column.size(); ++i)
+            sum += bytes[begin + i] = static_cast<std::int8_t>(std::lrint(column[i] / scale));
+        own.scale.push_back(scale);
+        own.sum.push_back(sum);
+    }
+    return bytes;
+}
+
+}  // namespace
+
+std::size_t packed_size(std::int64_t inner, std::int64_t columns, Precision precision) try {
+    return layout(inner, columns, precision).get_size();
+} catch (const dnnl::error& error) {
+    fail("linear layer: {}", error.what());
+}
+
+LinearWeights pack(std::span<const float> weight, std::span<const float> bias, Precision precision) try {
+    const auto columns = std::ssize(bias), inner = std::ssize(weight) / std::max<std::int64_t>(1, columns);
+    if (columns * inner != std::ssize(weight)) fail("a weight of {} values for {} columns", weight.size(), columns);
+    if (precision == Precision::int8 && inner > 65536) fail("int8: products of {} values may overflow", inner);
+    auto own = std::make_shared<OwnWeights>();
+    own->packed = memory(layout(inner, columns, precision), cpu());
+    own->bias.assign(bias.begin(), bias.end());
+    if (precision == Precision::int8) {
+        const auto bytes = quantize(weight, inner, *own);
+        reorder(view(as_in_checkpoints(inner, columns, memory::data_type::s8), bytes.data()), own->packed);
+    } else {
+        reorder(view(as_in_checkpoints(inner, columns, memory::data_type::f32), weight.data()), own->packed);
+    }
+    const std::span packed(static_cast<const std::byte*>(own->packed.get_data_handle()),
+                           own->packed.get_desc().get_size());
+    return {inner, columns, precision, packed, own->bias, own->scale, own->sum, own};
+} catch (const dnnl::error& error) {
+    fail("linear layer: {}", error.what());
+}
+
+std::vector<float> unpack(const LinearWeights& w) try {
+    std::vector<float> weight(static_cast<std::size_t>(w.inner * w.columns));
+    const auto packed = view(layout(w.inner, w.columns, w.precision), w.packed.data());
+    if (w.precision != Precision::int8) {
+        reorder(packed, view(as_in_checkpoints(w.inner, w.columns, memory::data_type::f32), weight.data()));
+        return weight;
+    }
+    std::vector<std::int8_t> bytes(weight.size());
+    reorder(packed, view(as_in_checkpoints(w.inner, w.columns, memory::data_type::s8), bytes.data()));
+    for (std::size_t i = 0; i < weight.size(); ++i)
+        weight[i] = static_cast<float>(bytes[i]) * w.scale[i / static_cast<std::size_t>(w.inner)];
+    return weight;
+} catch (const dnnl::error& error) {
+    fail("linear layer: {}", error.what());
+}
+
+}  // namespace moebert::engine
