@@ -30,8 +30,8 @@ public:
     // Every process's tensor becomes the sum over all of them, the same bits everywhere.
     void sum(const torch::Tensor& tensor) const;
 
-    // The sum, in the process `root` alone; what the others' tensors hold afterwards is of no use. In the background: it
-    // is done when the function returned has been called.
+    // The sum, in the process `root` alone; what the others' tensors hold afterwards is of no use. In the background:
+    // it is done when the function returned has been called.
     std::function<void()> sum_at_later(int root, const torch::Tensor& tensor) const;
 
     // The process `root`'s, everywhere.
