@@ -83,14 +83,16 @@ Product& product_for(const Key& key) {
     return made.emplace(key, make(key)).first->second;
 }
 
+void set(Product& product, int argument, const void* data) {
+    product.arguments.at(argument).set_data_handle(const_cast<void*>(data));
+}
+
+// Its weights must be set.
 void run(Product& product, const void* a, const float* bias, void* c) {
     thread_local dnnl::stream stream(cpu());
-    const auto set = [&](int argument, const void* data) {
-        product.arguments.at(argument).set_data_handle(const_cast<void*>(data));
-    };
-    set(DNNL_ARG_SRC, a);
-    set(DNNL_ARG_DST, c);
-    if (bias) set(DNNL_ARG_BIAS, bias);
+    set(product, DNNL_ARG_SRC, a);
+    set(product, DNNL_ARG_DST, c);
+    if (bias) set(product, DNNL_ARG_BIAS, bias);
     product.primitive.execute(stream, product.arguments);
     stream.wait();
 }
@@ -107,7 +109,7 @@ void matmul(const Matrix& a, const Matrix& b, const float* bias, ProductShape sh
     const Key key{shape, order_of(a), order_of(b), bias != nullptr, a.precision, c_precision};
     try {
         auto& product = product_for(key);
-        product.arguments.at(DNNL_ARG_WEIGHTS).set_data_handle(const_cast<void*>(b.data));
+        set(product, DNNL_ARG_WEIGHTS, b.data);
         run(product, a.data, bias, c);
     } catch (const dnnl::error& error) {
         fail_product(shape, error);

@@ -14,18 +14,6 @@
 namespace moebert {
 namespace {
 
-// Blocks have 1, 1.25, 1.5 or 1.75 times a power of two bytes, 64 at least.
-struct SizeClass {
-    explicit SizeClass(std::size_t wanted) {
-        wanted = std::max(wanted, std::size_t{64});
-        const auto quarter = std::bit_floor(wanted) / 4;
-        bytes = (wanted + quarter - 1) / quarter * quarter;
-        const auto power = std::bit_floor(bytes);
-        index = 4 * static_cast<std::size_t>(std::countr_zero(power)) + (bytes - power) / (power / 4);
-    }
-    std::size_t bytes, index;
-};
-
 // What lies before a tensor's data, whose alignment it keeps.
 struct alignas(64) Block {
     std::size_t size_class;
@@ -35,8 +23,20 @@ struct alignas(64) Block {
     static Block* of(void* data) { return static_cast<Block*>(data) - 1; }
 };
 
+// Sizes of data: 1, 1.25, 1.5 or 1.75 times a power of two bytes, and multiples of the alignment.
+struct SizeClass {
+    explicit SizeClass(std::size_t wanted) {
+        wanted = std::max(wanted, 4 * alignof(Block));
+        const auto quarter = std::bit_floor(wanted) / 4;
+        const auto quarters = (wanted + quarter - 1) / quarter;  // 4 to 8
+        bytes = quarters * quarter;
+        index = 4 * static_cast<std::size_t>(std::countr_zero(quarter)) + quarters;
+    }
+    std::size_t bytes, index;
+};
+
 Block* new_block(const SizeClass& size) {
-    void* start = std::aligned_alloc(alignof(Block), sizeof(Block) + (size.bytes + 63) / 64 * 64);
+    void* start = std::aligned_alloc(alignof(Block), sizeof(Block) + size.bytes);
     if (!start) throw std::bad_alloc();
     return new (start) Block{size.index, nullptr};
 }

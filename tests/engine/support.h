@@ -59,18 +59,15 @@ inline Checkpoint wide_model(int method, ProblemType type) {
     c.label_names = {"a", "b"};
     if (method >= 0) c.moe = MoeConfig{3, 128, 64, static_cast<RouteMethod>(method), 0.0};
     for (const auto& spec : tensor_table(c)) {
-        std::int64_t count = 1;
-        for (const auto size : spec.shape) count *= size;
-        const auto keep = [&](auto values) {
-            const auto own = std::make_shared<const decltype(values)>(std::move(values));
-            checkpoint.tensors[spec.name] = {spec.dtype, spec.shape, std::as_bytes(std::span(*own)), own};
-        };
+        const auto count = element_count(spec.shape);
+        const auto seed = 7 + checkpoint.tensors.size();
+        auto& tensor = checkpoint.tensors[spec.name];
         if (spec.dtype == DType::i64) {
             std::vector<std::int64_t> experts;
             for (std::int64_t i = 0; i < count; ++i) experts.push_back(i % 3);
-            keep(std::move(experts));
+            tensor = Tensor::from<std::int64_t>(spec.shape, experts);
         } else {
-            keep(random_values(count, 7 + checkpoint.tensors.size(), spec.shape.size() == 2 ? 0.1 : 1.0));
+            tensor = Tensor::from<float>(spec.shape, random_values(count, seed, spec.shape.size() == 2 ? 0.1 : 1.0));
         }
     }
     return checkpoint;
