@@ -5,14 +5,11 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-// GCC's own header names values that it leaves undefined on purpose.
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
-
-#include <algorithm>
 #include <cmath>
 #include <cstring>
+
+#include "engine/tile_registers.h"
+#include "engine/tiles.h"
 
 // The vector library has no name for these products yet, so this file alone uses the processor's own.
 #define MOEBERT_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
@@ -21,10 +18,13 @@
 namespace moebert::engine {
 namespace {
 
-constexpr std::int64_t kLanes = 16, kRows = 6;
-constexpr float kNever = -1e30F;  // a score of tokens that are not there
+constexpr std::int64_t kLanes = 16;
+constexpr std::int64_t kRows = 6;                  // queries at a time
+constexpr std::int64_t kMostRows = tiles::kBlock;  // the same on tiles
+constexpr std::int64_t kTokens = tiles::kBlock;    // their number is rounded up to a multiple
+constexpr float kNever = -1e30F;                   // a score of tokens that are not there
 
-std::int64_t round_up(std::int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+std::int64_t round_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
 
 // Pairs of bfloat16 values, side by side: what one product takes from each operand.
 using Pair = std::uint32_t;
@@ -70,28 +70,58 @@ MOEBERT_INLINE __m512 power_of_two(__m512 x) {
     return _mm512_scalef_ps(y, n);
 }
 
+// Row i's value k becomes row k's value i.
+MOEBERT_INLINE void transpose(__m512i (&rows)[kLanes]) {
+    __m512i other[kLanes];
+    for (int i = 0; i < 16; i += 2) {
+        other[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+        other[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; ++j) {
+            rows[i + 2 * j] = _mm512_unpacklo_epi64(other[i + j], other[i + j + 2]);
+            rows[i + 2 * j + 1] = _mm512_unpackhi_epi64(other[i + j], other[i + j + 2]);
+        }
+    // Now each has a column's values of four rows, and those 4, 8 and 12 columns on.
+    for (int i = 0; i < 4; ++i)
+        for (int half = 0; half < 16; half += 8) {
+            other[half + i] = _mm512_shuffle_i32x4(rows[half + i], rows[half + i + 4], 0x88);
+            other[half + i + 4] = _mm512_shuffle_i32x4(rows[half + i], rows[half + i + 4], 0xdd);
+        }
+    for (int i = 0; i < 8; ++i) {
+        rows[i] = _mm512_shuffle_i32x4(other[i], other[i + 8], 0x88);
+        rows[i + 8] = _mm512_shuffle_i32x4(other[i], other[i + 8], 0xdd);
+    }
+}
+
 // One head: keys as (d / 2, T') pairs along d, values as (T' / 2, d) pairs along the tokens; T' is T rounded up.
 struct Head {
     std::int64_t tokens, padded, size;
     Pair *keys, *values;
-    float* scores;        // (kRows, T')
-    Pair* probabilities;  // (kRows, T' / 2)
-    float* outputs;       // (kRows, d)
+    float* scores;        // (kMostRows, T')
+    Pair* probabilities;  // (kMostRows, T' / 2)
+    float* outputs;       // (kMostRows, d)
 
-    Head(float* work, std::int64_t t, std::int64_t d) : tokens(t), padded(round_up(t)), size(d) {
+    Head(float* work, std::int64_t t, std::int64_t d) : tokens(t), padded(round_up(t, kTokens)), size(d) {
         keys = reinterpret_cast<Pair*>(work);
         values = keys + d / 2 * padded;
         scores = reinterpret_cast<float*>(values + padded / 2 * d);
-        probabilities = reinterpret_cast<Pair*>(scores + kRows * padded);
-        outputs = reinterpret_cast<float*>(probabilities + kRows * padded / 2);
+        probabilities = reinterpret_cast<Pair*>(scores + kMostRows * padded);
+        outputs = reinterpret_cast<float*>(probabilities + kMostRows * padded / 2);
     }
 
+    // Blocks of 16 tokens by 16 pairs.
     MOEBERT_TARGET void take_keys(const bf16_bits* k, std::int64_t stride) const {
-        for (std::int64_t t = 0; t < padded; ++t)
-            for (std::int64_t p = 0; p < size / 2; ++p) {
-                Pair pair = 0;
-                if (t < tokens) std::memcpy(&pair, k + t * stride + 2 * p, sizeof pair);
-                keys[p * padded + t] = pair;
+        for (std::int64_t t = 0; t < padded; t += kLanes)
+            for (std::int64_t p = 0; p < size / 2; p += kLanes) {
+                const auto pairs = std::min(kLanes, size / 2 - p);
+                const auto mask = static_cast<__mmask16>((1U << pairs) - 1U);
+                __m512i rows[kLanes];
+                for (std::int64_t i = 0; i < kLanes; ++i)
+                    rows[i] = t + i < tokens ? _mm512_maskz_loadu_epi32(mask, k + (t + i) * stride + 2 * p)
+                                             : _mm512_setzero_si512();
+                transpose(rows);
+                for (std::int64_t i = 0; i < pairs; ++i) _mm512_storeu_si512(keys + (p + i) * padded + t, rows[i]);
             }
     }
 
@@ -110,7 +140,7 @@ struct Head {
     }
 
     // Row r of the scores becomes probabilities, but for a factor: one by their sum is returned.
-    MOEBERT_INLINE float softmax(int r, float scale) const {
+    MOEBERT_INLINE float softmax(std::int64_t r, float scale) const {
         float* row = scores + r * padded;
         std::fill(row + tokens, row + padded, kNever);
         __m512 most = _mm512_loadu_ps(row);
@@ -136,10 +166,42 @@ struct Head {
         float inverse[R];
         for (int r = 0; r < R; ++r) inverse[r] = softmax(r, scale);
         product_rows<R>(probabilities, padded / 2, values, size, padded / 2, outputs, size);
-        for (int r = 0; r < R; ++r)
-            for (std::int64_t i = 0; i < size; i += kLanes)
-                _mm512_storeu_ps(out + r * out_stride + i,
-                                 _mm512_mul_ps(_mm512_loadu_ps(outputs + r * size + i), _mm512_set1_ps(inverse[r])));
+        for (int r = 0; r < R; ++r) finish(r, inverse[r], out + r * out_stride);
+    }
+
+    MOEBERT_INLINE void finish(std::int64_t r, float inverse, float* out) const {
+        for (std::int64_t i = 0; i < size; i += kLanes)
+            _mm512_storeu_ps(out + i, _mm512_mul_ps(_mm512_loadu_ps(outputs + r * size + i), _mm512_set1_ps(inverse)));
+    }
+
+    // Two tiles of queries, at q0 and q1, `count` of each.
+    MOEBERT_TILE_TARGET void rows_on_tiles(const bf16_bits* q0, const bf16_bits* q1, std::int64_t count,
+                                           std::int64_t stride, float scale, float* out0, float* out1,
+                                           std::int64_t out_stride) const {
+        constexpr auto kSecond = tiles::kSide;  // the first row of the second tile
+        for (std::int64_t t = 0; t < padded; t += tiles::kBlock) {
+            tiles::clear_sums();
+            for (std::int64_t i = 0; i < size; i += 2 * kLanes)
+                tiles::multiply<false>(q0 + i, q1 + i, stride * 2, keys + i / 2 * padded + t, padded * 4);
+            tiles::store_sums(scores + t, scores + kSecond * padded + t, padded);
+        }
+        float inverse[kMostRows];
+        for (std::int64_t r = 0; r < count; ++r) {
+            inverse[r] = softmax(r, scale);
+            inverse[kSecond + r] = softmax(kSecond + r, scale);
+        }
+        asm volatile("" ::: "memory");  // tile loads don't tell the compiler what they read
+        for (std::int64_t i = 0; i < size; i += tiles::kBlock) {
+            tiles::clear_sums();
+            for (std::int64_t t = 0; t < padded; t += 2 * kLanes)
+                tiles::multiply<false>(probabilities + t / 2, probabilities + (kSecond * padded + t) / 2, padded * 2,
+                                       values + t / 2 * size + i, size * 4);
+            tiles::store_sums(outputs + i, outputs + kSecond * size + i, size);
+        }
+        for (std::int64_t r = 0; r < count; ++r) {
+            finish(r, inverse[r], out0 + r * out_stride);
+            finish(kSecond + r, inverse[kSecond + r], out1 + r * out_stride);
+        }
     }
 };
 
@@ -157,26 +219,50 @@ bool has_bf16_attention(std::int64_t head_size) {
     return is_supported(Precision::bf16) && __builtin_cpu_supports("avx512bf16") && head_size % kLanes == 0;
 }
 
+namespace {
+
+// Queries and outputs at `q` and `out`, of one head.
+void attend(const Head& head, const bf16_bits* q, std::int64_t stride, std::int64_t queries, float* out,
+            std::int64_t out_stride) {
+    const float scale = 1.0F / std::sqrt(static_cast<float>(head.size));
+    std::int64_t t = 0;
+    for (; t + kRows <= queries; t += kRows)
+        head.rows<kRows>(q + t * stride, stride, scale, out + t * out_stride, out_stride);
+    rest<kRows - 1>(head, q + t * stride, stride, scale, queries - t, out + t * out_stride, out_stride);
+}
+
+MOEBERT_TILE_TARGET void attend_on_tiles(const Head& head, const bf16_bits* q, std::int64_t stride,
+                                         std::int64_t queries, float* out, std::int64_t out_stride) {
+    const float scale = 1.0F / std::sqrt(static_cast<float>(head.size));
+    const tiles::Rows rows(queries);
+    tiles::configure(rows.in_tile);
+    for (std::int64_t block = 0; block < rows.blocks; ++block) {
+        const auto first = rows.start(2 * block), second = rows.start(2 * block + 1);
+        head.rows_on_tiles(q + first * stride, q + second * stride, rows.in_tile, stride, scale,
+                           out + first * out_stride, out + second * out_stride, out_stride);
+    }
+    _tile_release();
+}
+
+}  // namespace
+
 void attention_bf16(const bf16_bits* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size,
                     AttentionPart part, float* work, float* out) {
     const auto width = heads * head_size, stride = 3 * width;
     const Head head(work, tokens, head_size);
-    const float scale = 1.0F / std::sqrt(static_cast<float>(head_size));
+    const bool on_tiles = runs_on_tiles(Precision::bf16) && head_size % tiles::kBlock == 0;
     for (auto h = part.first_head; h < part.last_head; ++h) {
         const bf16_bits* q = qkv + h * head_size;
         head.take_keys(q + width, stride);
         head.take_values(q + 2 * width, stride);
-        float* to = out + h * head_size;
-        auto t = part.first_query;
-        for (; t + kRows <= part.last_query; t += kRows, to += kRows * width)
-            head.rows<kRows>(q + t * stride, stride, scale, to, width);
-        rest<kRows - 1>(head, q + t * stride, stride, scale, part.last_query - t, to, width);
+        (on_tiles ? attend_on_tiles : attend)(head, q + part.first_query * stride, stride,
+                                              part.last_query - part.first_query, out + h * head_size, width);
     }
 }
 
 std::size_t attention_bf16_work(std::int64_t tokens, std::int64_t head_size) {
-    const auto t = round_up(tokens);
-    return static_cast<std::size_t>(head_size * t + kRows * t + kRows * t / 2 + kRows * head_size);
+    const auto t = round_up(tokens, kTokens);
+    return static_cast<std::size_t>(head_size * t + kMostRows * t + kMostRows * t / 2 + kMostRows * head_size);
 }
 
 }  // namespace moebert::engine

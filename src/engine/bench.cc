@@ -139,7 +139,7 @@ double processor_seconds() {
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-// Gop/s that oneDNN alone reaches on a layer's products, for a token that passes one expert.
+// Gop/s that the products alone reach on a layer's products, for a token that passes one expert.
 double ceiling_of(const Engine& engine) {
     const auto& layer = engine.weights().layers.front();
     double operations = 0.0, seconds = 0.0;

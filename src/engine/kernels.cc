@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "engine/coarse_gelu.h"
 
 // Arrays of vectors need a size that is known: ARM's scalable ones have none, so that its fixed ones are used.
 #if defined(__aarch64__)
@@ -254,15 +255,11 @@ RowScale QuantizeRow(const float* x, std::int64_t count, std::uint8_t* out) {
     return {scale, zero};
 }
 
-// x times a polynomial of least error for the normal distribution function, which is 0 or 1 beyond 4.
 HWY_INLINE Vec coarse_gelu(Vec x) {
-    const auto inside = hn::Min(hn::Max(x, hn::Set(kF, -4.0F)), hn::Set(kF, 4.0F));
+    const auto inside = hn::Min(hn::Max(x, hn::Set(kF, -kCoarseGeluLimit)), hn::Set(kF, kCoarseGeluLimit));
     const auto square = hn::Mul(inside, inside);
-    auto y = hn::Set(kF, -1.3012983956365488e-9F);
-    for (const float c :
-         {1.0419628982181298e-7F, -3.6571390704076496e-6F, 7.485512763300126e-5F, -1.0064909916397019e-3F,
-          9.505400590699226e-3F, -6.588784717521655e-2F, 3.9867339665636803e-1F})
-        y = hn::MulAdd(y, square, hn::Set(kF, c));
+    auto y = hn::Zero(kF);
+    for (const float c : kCoarseGelu) y = hn::MulAdd(y, square, hn::Set(kF, c));
     return hn::Mul(x, hn::MulAdd(y, inside, hn::Set(kF, 0.5F)));
 }
 
@@ -353,8 +350,10 @@ void dequantize_gelu(const Operand& x, std::int64_t rows, const ColumnScales& co
 
 void limit_vectors(const std::string& name) {
     // A set's bit is the lower the better the set.
-    const auto best = name == "avx512" ? HWY_AVX3_DL : name == "avx2" ? HWY_AVX2 : name == "sse4" ? HWY_SSE4 : 0;
-    if (best == 0 && name != "plain") fail_usage("instruction set '{}': expected avx512, avx2, sse4 or plain", name);
+    const bool is_avx512 = name == "avx512" || name == "avx512_bf16";
+    const auto best = is_avx512 ? HWY_AVX3_DL : name == "avx2" ? HWY_AVX2 : name == "sse4" ? HWY_SSE4 : 0;
+    if (best == 0 && name != "plain")
+        fail_usage("instruction set '{}': expected avx512_bf16, avx512, avx2, sse4 or plain", name);
     hwy::SetSupportedTargetsForTest(0);
     const auto has = hwy::SupportedTargets();
     hwy::SetSupportedTargetsForTest(best == 0 ? HWY_STATIC_TARGET : has & ~(best - 1));

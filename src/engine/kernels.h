@@ -54,7 +54,7 @@ void dequantize(const Operand& x, std::int64_t rows, const ColumnScales& columns
 // The same, and then gelu, within 5e-5 and 4e-5 of the value, far less than bytes can tell apart.
 void dequantize_gelu(const Operand& x, std::int64_t rows, const ColumnScales& columns, void* sums);
 
-// The fastest vectors used from now on: "avx512", "avx2", "sse4" or "plain". Others are a UsageError.
+// The fastest vectors used from now on: "avx512_bf16" or "avx512", "avx2", "sse4" or "plain". Others are a UsageError.
 void limit_vectors(const std::string& name);
 
 }  // namespace moebert::engine

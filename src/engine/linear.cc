@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "engine/kernels.h"
 #include "engine/onednn.h"
+#include "engine/tiles.h"
 
 namespace moebert::engine {
 
@@ -75,20 +76,8 @@ struct RowsAtOnce {
 };
 
 // oneDNN's kernels may sum in an order that depends on the number of rows, integers apart. Where they do, that number
-// is always the same, or one of those that were seen to agree (tests/engine/linear_test.cc looks at all of them):
-// processors older than AVX-512 always; AMX where it cuts long sums into parts, and where it leaves few rows or columns
-// to other instructions.
-RowsAtOnce rows_for(const LinearWeights& weights) {
-    if (!has_avx512()) return {24, 24};
-    if (!is_amx() || weights.precision != Precision::bf16) return {};
-    return weights.inner > 1024 || weights.columns < 64 ? RowsAtOnce{64, 64} : RowsAtOnce{kBlock, 16};
-}
-
-// Whether columns computed apart have the same bits: not where AMX cuts long sums into parts, by the number of columns
-// too.
-bool can_cut(const LinearWeights& weights) {
-    return has_avx512() && !(is_amx() && weights.precision == Precision::bf16 && weights.inner > 1024);
-}
+// is always the same (tests/engine/linear_test.cc looks at all of them): on processors older than AVX-512.
+RowsAtOnce rows_at_once() { return has_avx512() ? RowsAtOnce{} : RowsAtOnce{24, 24}; }
 
 // Whether columns lie in both in the same way, so that some of one are the other.
 bool has_same_blocks(const memory::desc& a, const memory::desc& b) {
@@ -104,13 +93,13 @@ bool has_same_blocks(const memory::desc& a, const memory::desc& b) {
 struct Linear::Product {
     Product(LinearWeights given, const std::string& name, Result result)
         : weights(std::move(given)),
+          on_tiles(runs_on_tiles(weights.precision)),
           is_integer(weights.precision == Precision::int8),
           activation_name(name),
           activation(parse_activation(name)),
           attr(attributes(is_integer ? dnnl::post_ops() : post_ops(activation))),
           is_gelu(activation.size() == 1 && activation.front().algorithm == dnnl::algorithm::eltwise_gelu_erf),
-          rows_at_once(rows_for(weights)),
-          to(is_integer ? memory::data_type::s32 : type_of(precision_of(result, weights.precision))),
+          to(type_of(precision_of(result, weights.precision))),
           packed(view(layout(weights.inner, weights.columns, weights.precision), weights.packed.data())),
           bias(view(plain(1, weights.columns, memory::data_type::f32), weights.bias.data())) {
         if (weights.packed.size() != packed.get_desc().get_size())
@@ -118,21 +107,58 @@ struct Linear::Product {
                  weights.packed.size(), packed.get_desc().get_size());
     }
 
+    // Whether results are written as they are wanted, not in float32 first: see write() and write_rows().
+    bool is_direct() const { return on_tiles ? activation.empty() || is_gelu : !is_integer; }
+
+    // One block of rows of results, in the type `to`.
+    void write(const Operand& x, std::int64_t rows, void* y) const {
+        if (!on_tiles)
+            multiply_filled(x, rows, y);
+        else if (to == memory::data_type::f32)
+            multiply_on_tiles(weights, x, rows, is_gelu, static_cast<float*>(y));
+        else
+            multiply_on_tiles(weights, x, rows, is_gelu, static_cast<bf16_bits*>(y));
+    }
+
+    // One block of rows of results in float32: row(r, values) is called for each.
+    template <class Row>
+    void write_rows(const Operand& x, std::int64_t rows, float* y, Row row) const {
+        const auto of = [&](std::int64_t r) { return y + r * weights.columns; };
+        const auto& made_for = primitives(rows);
+        if (on_tiles) {
+            multiply_on_tiles(weights, x, rows, is_gelu, y);
+        } else {
+            multiply(made_for, x, rows, y);
+            const ColumnScales columns{weights.scale, weights.sum, weights.bias};
+            for (std::int64_t r = 0; r < rows; ++r) {
+                const Operand one{nullptr, x.scale + r, x.zero + r};
+                is_gelu ? dequantize_gelu(one, 1, columns, of(r)) : dequantize(one, 1, columns, of(r));
+                if (made_for.activation.empty()) row(r, of(r));  // while it is in the cache
+            }
+            if (made_for.activation.empty()) return;
+        }
+        activate(made_for, rows, y);
+        for (std::int64_t r = 0; r < rows; ++r) row(r, of(r));
+    }
+
     struct Primitives {
-        dnnl::matmul product;
+        dnnl::matmul product;  // where it isn't on tiles
         memory::desc scratchpad;
-        std::vector<dnnl::eltwise_forward> activation;  // of int8, whose product leaves its sums as they are
+        std::vector<dnnl::eltwise_forward> activation;  // where it isn't the product's own
     };
 
     // For so many rows: made when they first come, kept and shared.
     const Primitives& primitives(std::int64_t rows) const {
         const std::lock_guard lock(mutex);
-        auto& slot = made[rows];
-        if (slot.product) return slot;
-        const auto desc =
-            describe(rows, weights.inner, weights.columns, weights.precision, to, packed.get_desc(), attr);
-        slot = {dnnl::matmul(desc), desc.scratchpad_desc(), {}};
-        for (std::size_t i = 0; is_integer && !is_gelu && i < activation.size(); ++i) {
+        const auto [place, is_new] = made.try_emplace(rows);
+        auto& slot = place->second;
+        if (is_new && !on_tiles) {
+            const auto desc = describe(rows, weights.inner, weights.columns, weights.precision,
+                                       is_integer ? memory::data_type::s32 : to, packed.get_desc(), attr);
+            slot.product = dnnl::matmul(desc);
+            slot.scratchpad = desc.scratchpad_desc();
+        }
+        for (std::size_t i = 0; is_new && !is_direct() && !is_gelu && i < activation.size(); ++i) {
             const dnnl::eltwise_forward::desc f(dnnl::prop_kind::forward_inference, activation[i].algorithm,
                                                 plain(rows, weights.columns, memory::data_type::f32),
                                                 activation[i].alpha, activation[i].beta);
@@ -141,10 +167,11 @@ struct Linear::Product {
         return slot;
     }
 
+    // Sums where they are integers, else results.
     void multiply(const Primitives& made_for, const Operand& x, std::int64_t rows, void* y) const {
         dnnl::stream stream(cpu());
         const auto from = view(plain(rows, weights.inner, source_type(weights.precision)), x.values);
-        const auto out = view(plain(rows, weights.columns, to), y);
+        const auto out = view(plain(rows, weights.columns, is_integer ? memory::data_type::s32 : to), y);
         const auto pad = view(made_for.scratchpad, scratchpad(made_for.scratchpad.get_size(), 0));
         std::unordered_map<int, memory> arguments = {
             {DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_DST, out}, {DNNL_ARG_SCRATCHPAD, pad}};
@@ -153,32 +180,9 @@ struct Linear::Product {
         stream.wait();
     }
 
-    // One block of rows of integer sums. What they stand for takes their place, and row(r, values) is called for each.
-    template <class Row>
-    void run_integers(const Operand& x, std::int64_t rows, float* sums, Row row) const {
-        const auto& made_for = primitives(rows);
-        multiply(made_for, x, rows, sums);
-        const ColumnScales columns{weights.scale, weights.sum, weights.bias};
-        const auto finish = [&](std::int64_t r) {
-            float* values = sums + r * weights.columns;
-            const Operand one{nullptr, x.scale + r, x.zero + r};
-            is_gelu ? dequantize_gelu(one, 1, columns, values) : dequantize(one, 1, columns, values);
-            if (made_for.activation.empty()) row(r, values);
-        };
-        for (std::int64_t r = 0; r < rows; ++r) finish(r);
-        if (made_for.activation.empty()) return;
-        const auto values = view(plain(rows, weights.columns, memory::data_type::f32), sums);
-        for (const auto& f : made_for.activation) {
-            dnnl::stream stream(cpu());
-            f.execute(stream, {{DNNL_ARG_SRC, values}, {DNNL_ARG_DST, values}});
-            stream.wait();
-        }
-        for (std::int64_t r = 0; r < rows; ++r) row(r, sums + r * weights.columns);
-    }
-
-    // The same of results that are no integers. Rows of zeros make their number one that gives the same bits.
-    void run(const Operand& x, std::int64_t rows, void* y) const {
-        const auto step = rows_at_once.step, full = (rows + step - 1) / step * step;
+    // Rows of zeros make their number one that gives the same bits.
+    void multiply_filled(const Operand& x, std::int64_t rows, void* y) const {
+        const auto step = rows_at_once().step, full = (rows + step - 1) / step * step;
         if (full == rows) return multiply(primitives(rows), x, rows, y);
         const auto in = static_cast<std::size_t>(weights.inner) * operand_size(weights.precision),
                    out = static_cast<std::size_t>(weights.columns) * memory::data_type_size(to);
@@ -191,15 +195,27 @@ struct Linear::Product {
         std::memcpy(y, result, used * out);
     }
 
-    std::int64_t block() const { return is_integer ? kIntegerBlock : rows_at_once.block; }
+    // In place, in float32.
+    void activate(const Primitives& made_for, std::int64_t rows, float* y) const {
+        const auto values = view(plain(rows, weights.columns, memory::data_type::f32), y);
+        for (const auto& f : made_for.activation) {
+            dnnl::stream stream(cpu());
+            f.execute(stream, {{DNNL_ARG_SRC, values}, {DNNL_ARG_DST, values}});
+            stream.wait();
+        }
+    }
+
+    std::int64_t block() const {
+        if (on_tiles) return kBlock;
+        return is_integer ? kIntegerBlock : rows_at_once().block;
+    }
 
     LinearWeights weights;
-    bool is_integer;
+    bool on_tiles, is_integer;
     std::string activation_name;
     std::vector<Elementwise> activation;
     dnnl::primitive_attr attr;
     bool is_gelu;
-    RowsAtOnce rows_at_once;
     memory::data_type to;
     memory packed, bias;
     mutable std::mutex mutex;
@@ -241,8 +257,8 @@ void Linear::run(const Operand& x, std::int64_t rows, float* y) const {
     const auto columns = product_->weights.columns;
     in_blocks(x, rows, [&](const Operand& block, std::int64_t first, std::int64_t count) {
         float* to = y + first * columns;
-        if (!product_->is_integer) return product_->run(block, count, to);
-        product_->run_integers(block, count, to, [](std::int64_t, const float*) {});
+        if (product_->is_direct()) return product_->write(block, count, to);
+        product_->write_rows(block, count, to, [](std::int64_t, const float*) {});
     });
 }
 
@@ -250,8 +266,8 @@ void Linear::run(const Operand& x, std::int64_t rows, bf16_bits* y) const {
     const auto columns = product_->weights.columns;
     in_blocks(x, rows, [&](const Operand& block, std::int64_t first, std::int64_t count) {
         bf16_bits* to = y + first * columns;
-        if (!product_->is_integer) return product_->run(block, count, to);
-        product_->run_integers(block, count, scratch_floats(count * columns), [&](std::int64_t r, const float* values) {
+        if (product_->is_direct()) return product_->write(block, count, to);
+        product_->write_rows(block, count, scratch_floats(count * columns), [&](std::int64_t r, const float* values) {
             round_to_bf16(values, columns, to + r * columns);
         });
     });
@@ -260,9 +276,9 @@ void Linear::run(const Operand& x, std::int64_t rows, bf16_bits* y) const {
 void Linear::run(const Operand& x, std::int64_t rows, OperandRows& y) const {
     const auto columns = product_->weights.columns;
     in_blocks(x, rows, [&](const Operand& block, std::int64_t first, std::int64_t count) {
-        if (!product_->is_integer) return product_->run(block, count, y.data(first));
-        product_->run_integers(block, count, scratch_floats(count * columns),
-                               [&](std::int64_t r, const float* values) { y.set(first + r, values); });
+        if (product_->is_direct() && !product_->is_integer) return product_->write(block, count, y.data(first));
+        product_->write_rows(block, count, scratch_floats(count * columns),
+                             [&](std::int64_t r, const float* values) { y.set(first + r, values); });
     });
 }
 
@@ -274,7 +290,7 @@ std::vector<Linear> Linear::cut(std::int64_t parts, Result result) const try {
     constexpr std::int64_t kTogether = 64;  // columns that lie together in the packed layout
     const auto& w = product_->weights;
     const auto blocks = w.columns / kTogether;
-    if (!can_cut(w) || w.columns % kTogether != 0 || blocks < parts) return {};
+    if (!has_avx512() || w.columns % kTogether != 0 || blocks < parts) return {};
     const auto whole = layout(w.inner, w.columns, w.precision);
     std::vector<Linear> cuts;
     for (std::int64_t i = 0; i < parts; ++i) {
@@ -299,16 +315,22 @@ double Linear::ceiling() const {
     const Product alone(weights(), "linear", Result::fp32);
     const auto& w = alone.weights;
     const std::vector<std::byte> zeros(static_cast<std::size_t>(kBlock * w.inner) * 4);
+    const std::vector<float> scale(kBlock);
+    const std::vector<std::int32_t> zero(kBlock);
+    const Operand x{zeros.data(), scale.data(), zero.data()};
     std::vector<float> out(static_cast<std::size_t>(kBlock * w.columns));
     const OneThread one;
-    const auto& primitives = alone.primitives(kBlock);
     double best = 0.0;
     for (int repetition = 0; repetition < 5; ++repetition) {
         const auto start = Clock::now();
         std::int64_t runs = 0;
         std::chrono::duration<double> passed{0.0};
-        for (; passed.count() < 0.02; ++runs, passed = Clock::now() - start)
-            alone.multiply(primitives, {zeros.data(), nullptr, nullptr}, kBlock, out.data());
+        for (; passed.count() < 0.02; ++runs, passed = Clock::now() - start) {
+            if (alone.on_tiles)
+                alone.write(x, kBlock, out.data());
+            else
+                alone.multiply(alone.primitives(kBlock), x, kBlock, out.data());
+        }
         best = std::max(best, 2e-9 * static_cast<double>(runs * kBlock * w.inner * w.columns) / passed.count());
     }
     return best;

@@ -40,8 +40,8 @@ public:
     // bit. None where there are too few columns, or this processor's layout or sums don't allow it.
     std::vector<Linear> cut(std::int64_t parts, Result result) const;
 
-    // Gop/s (a multiplication and an addition are two) that oneDNN alone reaches on one thread with these weights: what
-    // no model of such layers exceeds.
+    // Gop/s (a multiplication and an addition are two) that the products alone reach on one thread with these weights:
+    // what no model of such layers exceeds.
     double ceiling() const;
 
 private:

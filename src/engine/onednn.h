@@ -29,7 +29,8 @@ dnnl::primitive_attr attributes(const dnnl::post_ops& after = {});
 dnnl::matmul::primitive_desc describe(std::int64_t rows, std::int64_t inner, std::int64_t columns, Precision precision,
                                       memory::data_type to, const memory::desc& weight,
                                       const dnnl::primitive_attr& attr);
-// How a weight is packed: oneDNN chooses for a full block, and other numbers of rows then keep to it.
+// How a weight is packed: as tiles read it, or as oneDNN chooses for a full block; other numbers of rows then keep to
+// it.
 memory::desc layout(std::int64_t inner, std::int64_t columns, Precision precision);
 
 bool has_avx512();

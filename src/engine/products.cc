@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "engine/onednn.h"
+#include "engine/tiles.h"
 
 namespace moebert::engine {
 
@@ -44,6 +45,12 @@ dnnl::matmul::primitive_desc describe(std::int64_t rows, std::int64_t inner, std
 }
 
 memory::desc layout(std::int64_t inner, std::int64_t columns, Precision precision) {
+    if (runs_on_tiles(precision)) {
+        const bool is_integer = precision == Precision::int8;
+        return {{inner, columns},
+                weight_type(precision),
+                is_integer ? memory::format_tag::BA16a64b4a : memory::format_tag::BA16a64b2a};
+    }
     const auto sums = precision == Precision::int8 ? memory::data_type::s32 : memory::data_type::f32;
     const memory::desc any({inner, columns}, weight_type(precision), memory::format_tag::any);
     return describe(kBlock, inner, columns, precision, sums, any, attributes()).weights_desc();
@@ -90,15 +97,18 @@ OneThread::OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1)
 OneThread::~OneThread() { omp_set_num_threads(before_); }
 
 void limit_products(const std::string& name) {
-    const auto isa = name == "avx512" ? Isa::avx512_core : name == "avx2" ? Isa::avx2 : Isa::sse41;
+    const auto isa = name == "avx512_bf16" ? Isa::avx512_core_bf16
+                     : name == "avx512"    ? Isa::avx512_core
+                     : name == "avx2"      ? Isa::avx2
+                                           : Isa::sse41;
     if (dnnl::set_max_cpu_isa(isa) != dnnl::status::success)
         fail("instruction set {}: too late, or oneDNN was built without the choice", name);
 }
 
 std::string product_target() {
     const auto* version = dnnl::version();
-    return fmt::format("oneDNN {}.{}.{} {}", version->major, version->minor, version->patch,
-                       name_of(dnnl::get_effective_cpu_isa()));
+    return fmt::format("oneDNN {}.{}.{} {}{}", version->major, version->minor, version->patch,
+                       name_of(dnnl::get_effective_cpu_isa()), runs_on_tiles(Precision::bf16) ? " and own tiles" : "");
 }
 
 bool is_supported(Precision precision) {

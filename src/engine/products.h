@@ -17,8 +17,8 @@ private:
     int before_;
 };
 
-// The fastest instructions that products use from now on: "avx512", "avx2", "sse4" or "plain" (which the library
-// calls sse4.1). Before the first product; an Error afterwards.
+// The fastest instructions that products use from now on: "avx512_bf16", "avx512", "avx2", "sse4" or "plain" (which the
+// library calls sse4.1). Before the first product; an Error afterwards.
 void limit_products(const std::string& name);
 // The instruction set in use, as oneDNN names it.
 std::string product_target();

@@ -7,6 +7,7 @@
 #include "engine/kernels.h"
 #include "engine/limits.h"
 #include "engine/linear.h"
+#include "engine/tiles.h"
 
 namespace moebert::engine {
 namespace {
@@ -21,6 +22,13 @@ TEST(InstructionSet, IsTheOneThatWasAskedFor) {
     if (!is_limited) GTEST_SKIP() << "MOEBERT_CPU_ISA is not set";
     const std::string asked = std::getenv("MOEBERT_CPU_ISA");
     const auto products = product_target(), vectors = vector_target();
+    EXPECT_FALSE(runs_on_tiles(Precision::bf16));
+    EXPECT_FALSE(runs_on_tiles(Precision::int8));
+    if (asked == "avx512_bf16") {
+        EXPECT_EQ(products.find("AMX"), std::string::npos) << products;
+        EXPECT_EQ(is_supported(Precision::bf16), products.ends_with("BF16")) << products;
+        return;
+    }
     if (asked == "avx512") {
         EXPECT_TRUE(products.ends_with("AVX512_CORE")) << products;
         EXPECT_TRUE(vectors.starts_with("AVX3")) << vectors;
