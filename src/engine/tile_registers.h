@@ -79,6 +79,14 @@ MOEBERT_TILE_INLINE void multiply(const void* rows0, const void* rows1, std::int
 }
 
 // Both tiles of rows, at rows0 and rows1, `stride` values a row.
+MOEBERT_TILE_INLINE void load_sums(const float* rows0, const float* rows1, std::int64_t stride) {
+    const auto bytes = stride * 4;
+    _tile_loadd(0, rows0, bytes);
+    _tile_loadd(1, rows0 + kSide, bytes);
+    _tile_loadd(2, rows1, bytes);
+    _tile_loadd(3, rows1 + kSide, bytes);
+}
+
 MOEBERT_TILE_INLINE void store_sums(float* rows0, float* rows1, std::int64_t stride) {
     const auto bytes = stride * 4;
     _tile_stored(0, rows0, bytes);

@@ -19,6 +19,9 @@ using tiles::kStep;
 
 constexpr std::int64_t kPanel = 64;                  // columns whose weights lie together
 constexpr std::int64_t kPanelStep = kPanel * kStep;  // bytes of them for one step
+constexpr std::int64_t kStepsAtOnce = 8;             // their weights fill two thirds of the first cache
+constexpr std::int64_t kBlockSums = tiles::kBlock * tiles::kBlock;
+constexpr std::int64_t kSums = onednn::kBlock * kPanel;  // of a panel, for the most rows
 
 // What x's rows have beyond the last whole step, filled up with zeros.
 struct Tail {
@@ -62,37 +65,55 @@ public:
     }
 
 private:
-    // The next panel comes into the cache meanwhile, a part with every step.
+    // Some steps at a time, so that their weights stay in the first cache from one block of rows to the next. The next
+    // panel comes into the second one meanwhile, a part with every step.
     MOEBERT_TILE_INLINE void panel(std::int64_t column) const {
         const std::int64_t halves = w_.columns - column > tiles::kBlock ? 2 : 1, passes = rows_.blocks * halves;
-        const auto* weights = w_.packed.data() + column / kPanel * steps_ * kPanelStep;
         const auto lines = column + kPanel < w_.columns ? (kPanel + passes - 1) / passes : 0;
-        const auto* next = weights + steps_ * kPanelStep;
-        for (std::int64_t block = 0; block < rows_.blocks; ++block)
-            for (std::int64_t half = 0; half < halves; ++half, next += lines * kStep)
-                sums(weights + half * 2 * kStep, rows_.start(2 * block), rows_.start(2 * block + 1),
-                     column + half * tiles::kBlock, next, lines);
+        const auto at_once = rows_.blocks > 1 ? kStepsAtOnce : steps_;
+        const auto* weights = w_.packed.data() + column / kPanel * steps_ * kPanelStep;
+        alignas(64) float sums[kSums];
+        for (std::int64_t step = 0; step < steps_; step += at_once, weights += at_once * kPanelStep) {
+            const auto end = std::min(steps_, step + at_once);
+            const auto* next = weights + steps_ * kPanelStep;
+            float* to = sums;
+            for (std::int64_t block = 0; block < rows_.blocks; ++block)
+                for (std::int64_t half = 0; half < halves; ++half, next += lines * kStep, to += kBlockSums) {
+                    const auto first = rows_.start(2 * block), second = rows_.start(2 * block + 1);
+                    add_steps(step, end, first, second, weights + half * 2 * kStep, next, lines, to);
+                    if (end == steps_) finish_block(to, first, second, column + half * tiles::kBlock);
+                }
+        }
     }
 
-    MOEBERT_TILE_INLINE void sums(const std::byte* weights, std::int64_t first, std::int64_t second,
-                                  std::int64_t column, const std::byte* next, std::int64_t lines) const {
+    MOEBERT_TILE_INLINE void add_steps(std::int64_t step, std::int64_t end, std::int64_t first, std::int64_t second,
+                                       const std::byte* weights, const std::byte* next, std::int64_t lines,
+                                       float* sums) const {
+        float* const second_sums = sums + kSide * tiles::kBlock;
+        if (step == 0)
+            tiles::clear_sums();
+        else
+            tiles::load_sums(sums, second_sums, tiles::kBlock);
         const auto* x = static_cast<const std::byte*>(x_.values);
         const auto *x0 = x + first * row_bytes_, *x1 = x + second * row_bytes_;
-        tiles::clear_sums();
-        for (std::int64_t k = 0; k < whole_steps_; ++k) {
-            tiles::multiply<kBytes>(x0 + k * kStep, x1 + k * kStep, row_bytes_, weights + k * kPanelStep, kPanel * 4);
-            for (std::int64_t i = 0; i < lines; ++i) _mm_prefetch(next + k * kPanelStep + i * kStep, _MM_HINT_T1);
+        const auto whole_end = std::min(end, whole_steps_);
+        for (; step < whole_end; ++step, weights += kPanelStep, next += kPanelStep) {
+            tiles::multiply<kBytes>(x0 + step * kStep, x1 + step * kStep, row_bytes_, weights, kPanel * 4);
+            for (std::int64_t i = 0; i < lines; ++i) _mm_prefetch(next + i * kStep, _MM_HINT_T1);
         }
-        if (whole_steps_ < steps_)
-            tiles::multiply<kBytes>(tail_.bytes + first * kStep, tail_.bytes + second * kStep, kStep,
-                                    weights + whole_steps_ * kPanelStep, kPanel * 4);
-        alignas(64) float out[tiles::kBlock * tiles::kBlock];
-        tiles::store_sums(out, out + kSide * tiles::kBlock, tiles::kBlock);
+        if (whole_end < end)
+            tiles::multiply<kBytes>(tail_.bytes + first * kStep, tail_.bytes + second * kStep, kStep, weights,
+                                    kPanel * 4);
+        tiles::store_sums(sums, second_sums, tiles::kBlock);
+    }
+
+    MOEBERT_TILE_INLINE void finish_block(const float* sums, std::int64_t first, std::int64_t second,
+                                          std::int64_t column) const {
         for (std::int64_t i = 0; i < 2; ++i) {
             const auto left = std::min(kSide, w_.columns - column - i * kSide);
             if (left <= 0) break;
-            finish(out + i * kSide, first, column + i * kSide, left);
-            finish(out + i * kSide + kSide * tiles::kBlock, second, column + i * kSide, left);
+            finish(sums + i * kSide, first, column + i * kSide, left);
+            finish(sums + i * kSide + kSide * tiles::kBlock, second, column + i * kSide, left);
         }
     }
 
