@@ -43,14 +43,12 @@ void print(const nlohmann::json& object, const std::string& indent) {
 
 namespace {
 
-// What the engine runs here, whatever the model.
+// What the engine runs here, whatever the model: for every precision that this processor has.
 nlohmann::json processor() {
-    auto precisions = nlohmann::json::array();
+    nlohmann::json products;
     for (const auto precision : {engine::Precision::fp32, engine::Precision::bf16, engine::Precision::int8})
-        if (engine::is_supported(precision)) precisions.push_back(engine::to_string(precision));
-    return {{"matrix_products", engine::product_target()},
-            {"vectors", engine::vector_target()},
-            {"precisions", precisions}};
+        if (engine::is_supported(precision)) products[engine::to_string(precision)] = engine::product_target(precision);
+    return {{"matrix_products", products}, {"vectors", engine::vector_target()}};
 }
 
 nlohmann::json inspect_prepared(const std::string& directory) {

@@ -11,6 +11,7 @@
 #include "core/interrupt.h"
 #include "core/nearest.h"
 #include "engine/limits.h"
+#include "hand_over.h"
 #include "launch.h"
 #include "terminal.h"
 
@@ -115,8 +116,9 @@ int take_processes(std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
     try {
-        engine::limit_instruction_set_from_environment();
         std::vector<std::string> arguments{argv + 1, argv + argc};
+        hand_over(arguments);
+        engine::limit_instruction_set_from_environment();
         const int processes = take_processes(arguments);
         if (processes > 1) return launch(processes, arguments);
         run(arguments);

@@ -1,6 +1,7 @@
 // The subcommands that need libtorch, in a build without it: they say so.
 #include "commands.h"
 #include "core/error.h"
+#include "hand_over.h"
 #include "train/jobs.h"
 
 namespace moebert::cli {
@@ -15,6 +16,8 @@ void add_missing(CLI::App& app, const std::string& name) {
 }
 
 }  // namespace
+
+void hand_over(const std::vector<std::string>&) {}
 
 void add_finetune(CLI::App& app, const Session&) { add_missing(app, "finetune"); }
 void add_importance(CLI::App& app, const Session&) { add_missing(app, "importance"); }

@@ -75,7 +75,7 @@ public:
     explicit PreparedSource(const fs::path& file) : file_(file), tensors_(read_safetensors(file, &metadata_)) {
         expect("format", "moebert prepared");
         expect("version", kVersion);
-        expect("target", product_target());
+        expect("target", product_target(precision()));
         expect("digest", digest_of(tensors_));
     }
 
@@ -207,7 +207,7 @@ void prepare(const fs::path& from, Precision precision, const fs::path& to) {
                       {{"format", "moebert prepared"},
                        {"version", kVersion},
                        {"precision", to_string(precision)},
-                       {"target", product_target()},
+                       {"target", product_target(precision)},
                        {"digest", digest_of(recorder.tensors)}});
 }
 

@@ -105,10 +105,10 @@ void limit_products(const std::string& name) {
         fail("instruction set {}: too late, or oneDNN was built without the choice", name);
 }
 
-std::string product_target() {
+std::string product_target(Precision precision) {
     const auto* version = dnnl::version();
     return fmt::format("oneDNN {}.{}.{} {}{}", version->major, version->minor, version->patch,
-                       name_of(dnnl::get_effective_cpu_isa()), runs_on_tiles(Precision::bf16) ? " and own tiles" : "");
+                       name_of(dnnl::get_effective_cpu_isa()), runs_on_tiles(precision) ? ", tiles" : "");
 }
 
 bool is_supported(Precision precision) {

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "engine/operand.h"
+
 namespace moebert::engine {
 
 // The calling thread's matrix products use no other thread, until this object goes.
@@ -20,7 +22,7 @@ private:
 // The fastest instructions that products use from now on: "avx512_bf16", "avx512", "avx2", "sse4" or "plain" (which the
 // library calls sse4.1). Before the first product; an Error afterwards.
 void limit_products(const std::string& name);
-// The instruction set in use, as oneDNN names it.
-std::string product_target();
+// What products of this precision run on: oneDNN's version and instruction set, and whether tiles do them.
+std::string product_target(Precision precision);
 
 }  // namespace moebert::engine

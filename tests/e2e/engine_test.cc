@@ -20,6 +20,24 @@ protected:
     const std::string sentences = "w1 w2\nw3\nw4 w5 w6\n";
 };
 
+// What the dynamic loader would load for `moebert`, as it lists it itself.
+TEST_F(EngineCommands, InferenceStartsWithoutTheTrainingLibrary) {
+    const auto libraries = run({"predict"}, "", "export LD_TRACE_LOADED_OBJECTS=1; ").out;
+    EXPECT_NE(libraries.find("libdnnl"), std::string::npos) << libraries;
+    EXPECT_EQ(libraries.find("libtorch"), std::string::npos) << libraries;
+}
+
+TEST_F(EngineCommands, TheTrainingProgramBelongsBesideThisOne) {
+    std::filesystem::copy_file(MOEBERT_PROGRAM, folder / "moebert");
+    const auto run_copy = [&](const std::string& arguments) {
+        const auto command = fmt::format("'{0}/moebert' {1} > '{0}/out' 2>&1", folder.string(), arguments);
+        return WEXITSTATUS(std::system(command.c_str()));
+    };
+    EXPECT_EQ(run_copy("inspect --help"), 0);
+    EXPECT_EQ(run_copy("finetune --help"), 1);
+    EXPECT_NE(test::slurp(folder / "out").find("moebert-train: No such file"), std::string::npos);
+}
+
 TEST_F(EngineCommands, AModelIsPreparedAndTurnedBack) {
     const auto expected = succeed(predict("model"), sentences).out;
     const auto summary = succeed(convert("model", "prepared", {"--precision", "fp32"})).json();

@@ -1,0 +1,53 @@
+#include "hand_over.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "commands.h"
+#include "core/error.h"
+#include "core/world.h"
+#include "train/jobs.h"
+
+namespace moebert::cli {
+namespace {
+
+constexpr std::array kWithoutTraining = {"tokenize", "merge-importance", "hash-balance", "split",  "evaluate",
+                                         "predict",  "convert",          "bench",        "inspect"};
+
+bool can_do(const std::vector<std::string>& arguments) {
+    if (arguments.empty() || read_world().size > 1) return false;
+    return std::ranges::find(kWithoutTraining, arguments.front()) != kWithoutTraining.end();
+}
+
+}  // namespace
+
+void hand_over(const std::vector<std::string>& arguments) {
+    if (can_do(arguments)) return;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "moebert-train";
+    std::string name = "moebert";
+    std::vector<std::string> copies = arguments;
+    std::vector<char*> pointers{name.data()};
+    for (auto& argument : copies) pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    ::execv(program.c_str(), pointers.data());
+    fail("{}: {}; it has the subcommands that train, and belongs beside moebert", program.string(),
+         std::strerror(errno));
+}
+
+// Never asked for: see above.
+void add_finetune(CLI::App&, const Session&) {}
+void add_importance(CLI::App&, const Session&) {}
+void add_distill(CLI::App&, const Session&) {}
+
+}  // namespace moebert::cli
+
+namespace moebert {
+
+Share join(const World&) { return {}; }  // of one process
+
+}  // namespace moebert

@@ -1,0 +1,14 @@
+// Training needs libtorch, which takes a third of a second and 100 MB to load: a program of its own, moebert-train,
+// has all the subcommands, and this one has those that do without, and runs the other when it is needed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace moebert::cli {
+
+// Becomes the training program, and doesn't return, unless this program can do what the arguments (without the
+// program's name) say.
+void hand_over(const std::vector<std::string>& arguments);
+
+}  // namespace moebert::cli
