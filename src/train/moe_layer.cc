@@ -1,5 +1,7 @@
 #include "train/moe_layer.h"
 
+#include <bit>
+
 #include "core/random.h"
 
 namespace moebert {
@@ -83,22 +85,57 @@ void add_load(ExpertLoad& sum, const std::vector<torch::Tensor>& load) {
     add_load(sum, counts);
 }
 
+namespace {
+
+// At most a thirty-second more. Products are made for a number of rows, which takes as long as a small one runs: few
+// numbers make those of one batch serve the next.
+std::int64_t filled(std::int64_t rows) {
+    const auto step =
+        std::max<std::int64_t>(1, static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(rows))) / 32);
+    return (rows + step - 1) / step * step;
+}
+
+// Rows side by side that one expert has, one expert after the other.
+struct Groups {
+    Slots slots;
+    std::vector<std::int64_t> starts;  // (N + 1) slots
+};
+
+Groups group(const torch::Tensor& expert_of_row, std::size_t experts) {
+    const auto expert = expert_of_row.cpu();
+    const auto rows = expert.size(0);
+    const auto* of = expert.data_ptr<std::int64_t>();
+    std::vector<std::int64_t> next(experts);
+    for (std::int64_t row = 0; row < rows; ++row) ++next[static_cast<std::size_t>(of[row])];
+    Groups groups{{}, {0}};
+    for (auto& count : next) {
+        groups.starts.push_back(groups.starts.back() + filled(count));
+        count = groups.starts[groups.starts.size() - 2];
+    }
+    auto row_of_slot = torch::zeros({groups.starts.back()}, torch::kInt64), slot_of_row = torch::empty_like(expert);
+    for (std::int64_t row = 0; row < rows; ++row) {
+        const auto slot = next[static_cast<std::size_t>(of[row])]++;
+        row_of_slot.data_ptr<std::int64_t>()[slot] = row;
+        slot_of_row.data_ptr<std::int64_t>()[row] = slot;
+    }
+    groups.slots = {row_of_slot.to(expert_of_row.device()), slot_of_row.to(expert_of_row.device())};
+    return groups;
+}
+
+}  // namespace
+
 torch::Tensor apply_experts(const std::vector<FeedForward>& experts, const Routing& routing, const torch::Tensor& x,
                             const FeedForwardSetting& setting) {
-    const auto order = std::get<1>(routing.expert.sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));
-    const auto inverse = torch::empty_like(order).scatter_(0, order, torch::arange(order.size(0), order.options()));
-    const auto counts = torch::bincount(routing.expert, {}, static_cast<std::int64_t>(experts.size())).cpu();
-    const auto grouped = permute_rows(x, order, inverse);
+    const auto groups = group(routing.expert, experts.size());
+    const auto grouped = to_slots(x, groups.slots);
     std::vector<torch::Tensor> outputs;
-    std::int64_t first = 0;
     for (std::size_t e = 0; e < experts.size(); ++e) {
-        const auto rows = counts.data_ptr<std::int64_t>()[e];
+        const auto first = groups.starts[e], count = groups.starts[e + 1] - first;
         auto own = setting;
         own.dropout.key = random_key(setting.dropout.key, e);
-        if (rows > 0) outputs.push_back(feed_forward(experts[e], grouped.narrow(0, first, rows), own));
-        first += rows;
+        if (count > 0) outputs.push_back(feed_forward(experts[e], grouped.narrow(0, first, count), own));
     }
-    const auto y = permute_rows(torch::cat(outputs), inverse, order);
+    const auto y = from_slots(torch::cat(outputs), groups.slots);
     return routing.probability.defined() ? y * routing.probability : y;
 }
 

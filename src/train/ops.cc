@@ -148,16 +148,29 @@ public:
     }
 };
 
-class PermuteFunction : public torch::autograd::Function<PermuteFunction> {
+class ToSlotsFunction : public torch::autograd::Function<ToSlotsFunction> {
 public:
-    static torch::Tensor forward(AutogradContext* ctx, const torch::Tensor& x, const torch::Tensor& order,
-                                 const torch::Tensor& inverse) {
-        ctx->save_for_backward({inverse});
-        return x.index_select(0, order);
+    static torch::Tensor forward(AutogradContext* ctx, const torch::Tensor& x, const Slots& slots) {
+        ctx->save_for_backward({slots.slot_of_row});
+        return x.index_select(0, slots.row_of_slot);
     }
 
     static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
-        return {grads[0].index_select(0, ctx->get_saved_variables()[0]), torch::Tensor(), torch::Tensor()};
+        return {grads[0].index_select(0, ctx->get_saved_variables()[0]), torch::Tensor()};
+    }
+};
+
+class FromSlotsFunction : public torch::autograd::Function<FromSlotsFunction> {
+public:
+    static torch::Tensor forward(AutogradContext* ctx, const torch::Tensor& x, const Slots& slots) {
+        ctx->save_for_backward({slots.slot_of_row});
+        ctx->saved_data["slots"] = x.size(0);
+        return x.index_select(0, slots.slot_of_row);
+    }
+
+    static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+        auto d_x = torch::zeros({ctx->saved_data["slots"].toInt(), grads[0].size(1)}, grads[0].options());
+        return {d_x.index_copy_(0, ctx->get_saved_variables()[0], grads[0]), torch::Tensor()};
     }
 };
 
@@ -246,8 +259,7 @@ torch::Tensor activation(const torch::Tensor& x, const std::string& name) {
     fail("hidden_act: '{}' is no known activation function", name);
 }
 
-torch::Tensor permute_rows(const torch::Tensor& x, const torch::Tensor& order, const torch::Tensor& inverse) {
-    return PermuteFunction::apply(x, order, inverse);
-}
+torch::Tensor to_slots(const torch::Tensor& x, const Slots& slots) { return ToSlotsFunction::apply(x, slots); }
+torch::Tensor from_slots(const torch::Tensor& x, const Slots& slots) { return FromSlotsFunction::apply(x, slots); }
 
 }  // namespace moebert

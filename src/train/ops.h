@@ -50,7 +50,14 @@ torch::Tensor dropout(const torch::Tensor& x, Dropout dropout);
 // The activation functions of BERT configurations, by their names in config.json.
 torch::Tensor activation(const torch::Tensor& x, const std::string& name);
 
-// Rows of x in the order of `order`, a permutation whose inverse is `inverse`: the backward pass is a gather too.
-torch::Tensor permute_rows(const torch::Tensor& x, const torch::Tensor& order, const torch::Tensor& inverse);
+// Rows dealt out to slots, of which some may be gaps.
+struct Slots {
+    torch::Tensor row_of_slot;  // (S) int64; in a gap any row
+    torch::Tensor slot_of_row;  // (T) int64
+};
+// (T, H) to (S, H); gradients of gaps are left out.
+torch::Tensor to_slots(const torch::Tensor& x, const Slots& slots);
+// (S, H) to (T, H); gaps get gradients of zero.
+torch::Tensor from_slots(const torch::Tensor& x, const Slots& slots);
 
 }  // namespace moebert
