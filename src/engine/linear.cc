@@ -150,21 +150,22 @@ struct Linear::Product {
     // For so many rows: made when they first come, kept and shared.
     const Primitives& primitives(std::int64_t rows) const {
         const std::lock_guard lock(mutex);
-        const auto [place, is_new] = made.try_emplace(rows);
-        auto& slot = place->second;
-        if (is_new && !on_tiles) {
+        if (const auto found = made.find(rows); found != made.end()) return found->second;
+        Primitives primitives;
+        if (!on_tiles) {
             const auto desc = describe(rows, weights.inner, weights.columns, weights.precision,
                                        is_integer ? memory::data_type::s32 : to, packed.get_desc(), attr);
-            slot.product = dnnl::matmul(desc);
-            slot.scratchpad = desc.scratchpad_desc();
+            primitives.product = dnnl::matmul(desc);
+            primitives.scratchpad = desc.scratchpad_desc();
         }
-        for (std::size_t i = 0; is_new && !is_direct() && !is_gelu && i < activation.size(); ++i) {
-            const dnnl::eltwise_forward::desc f(dnnl::prop_kind::forward_inference, activation[i].algorithm,
-                                                plain(rows, weights.columns, memory::data_type::f32),
-                                                activation[i].alpha, activation[i].beta);
-            slot.activation.emplace_back(dnnl::eltwise_forward::primitive_desc(f, cpu()));
-        }
-        return slot;
+        if (!is_direct() && !is_gelu)
+            for (const auto& f : activation) {
+                const dnnl::eltwise_forward::desc desc(dnnl::prop_kind::forward_inference, f.algorithm,
+                                                       plain(rows, weights.columns, memory::data_type::f32), f.alpha,
+                                                       f.beta);
+                primitives.activation.emplace_back(dnnl::eltwise_forward::primitive_desc(desc, cpu()));
+            }
+        return made.emplace(rows, std::move(primitives)).first->second;
     }
 
     // Sums where they are integers, else results.
