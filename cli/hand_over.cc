@@ -19,15 +19,14 @@ namespace {
 constexpr std::array kWithoutTraining = {"tokenize", "merge-importance", "hash-balance", "split",  "evaluate",
                                          "predict",  "convert",          "bench",        "inspect"};
 
+}  // namespace
+
 bool can_do(const std::vector<std::string>& arguments) {
     if (arguments.empty() || read_world().size > 1) return false;
     return std::ranges::find(kWithoutTraining, arguments.front()) != kWithoutTraining.end();
 }
 
-}  // namespace
-
 void hand_over(const std::vector<std::string>& arguments) {
-    if (can_do(arguments)) return;
     const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "moebert-train";
     std::string name = "moebert";
     std::vector<std::string> copies = arguments;

@@ -7,8 +7,10 @@
 
 namespace moebert::cli {
 
-// Becomes the training program, and doesn't return, unless this program can do what the arguments (without the
-// program's name) say.
+// Whether this program has the subcommand that the arguments (without the program's name) ask for.
+bool can_do(const std::vector<std::string>& arguments);
+
+// Becomes the training program, and doesn't return. Nothing where this is it, or there is none.
 void hand_over(const std::vector<std::string>& arguments);
 
 }  // namespace moebert::cli

@@ -72,7 +72,12 @@ void run(const std::vector<std::string>& arguments) {
     auto prepared = arguments;
     for (const auto* command : app.get_subcommands(
              [&](const CLI::App* c) { return !arguments.empty() && c->get_name() == arguments.front(); })) {
-        prepared = prepare_arguments(*command, {arguments.begin() + 1, arguments.end()});
+        try {
+            prepared = prepare_arguments(*command, {arguments.begin() + 1, arguments.end()});
+        } catch (const UsageError&) {
+            hand_over(arguments);  // it knows every subcommand's options, and which is meant
+            throw;
+        }
         prepared.insert(prepared.begin(), arguments.front());
     }
     std::reverse(prepared.begin(), prepared.end());  // CLI11 takes them from the end
@@ -117,7 +122,7 @@ int take_processes(std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
     try {
         std::vector<std::string> arguments{argv + 1, argv + argc};
-        hand_over(arguments);
+        if (!can_do(arguments)) hand_over(arguments);
         engine::limit_instruction_set_from_environment();
         const int processes = take_processes(arguments);
         if (processes > 1) return launch(processes, arguments);

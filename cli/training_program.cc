@@ -3,6 +3,7 @@
 
 namespace moebert::cli {
 
+bool can_do(const std::vector<std::string>&) { return true; }
 void hand_over(const std::vector<std::string>&) {}
 
 }  // namespace moebert::cli
