@@ -1,7 +1,5 @@
 #include "hand_over.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -11,6 +9,7 @@
 #include "commands.h"
 #include "core/error.h"
 #include "core/world.h"
+#include "launch.h"
 #include "train/jobs.h"
 
 namespace moebert::cli {
@@ -28,12 +27,7 @@ bool can_do(const std::vector<std::string>& arguments) {
 
 void hand_over(const std::vector<std::string>& arguments) {
     const auto program = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "moebert-train";
-    std::string name = "moebert";
-    std::vector<std::string> copies = arguments;
-    std::vector<char*> pointers{name.data()};
-    for (auto& argument : copies) pointers.push_back(argument.data());
-    pointers.push_back(nullptr);
-    ::execv(program.c_str(), pointers.data());
+    become(program.c_str(), arguments);
     fail("{}: {}; it has the subcommands that train, and belongs beside moebert", program.string(),
          std::strerror(errno));
 }

@@ -126,12 +126,7 @@ private:
         set("MASTER_PORT", port);
         set(kErrors, errors);
         ::setenv("MASTER_ADDR", "127.0.0.1", 1);
-        std::string program = "moebert";
-        std::vector<std::string> copies = arguments_;
-        std::vector<char*> pointers{program.data()};
-        for (auto& argument : copies) pointers.push_back(argument.data());
-        pointers.push_back(nullptr);
-        ::execv("/proc/self/exe", pointers.data());
+        become("/proc/self/exe", arguments_);
     }
 
     void signal_all(int signal) const {
@@ -146,6 +141,15 @@ private:
 }  // namespace
 
 int launch(int processes, const std::vector<std::string>& arguments) { return Launcher(processes, arguments).run(); }
+
+void become(const char* program, const std::vector<std::string>& arguments) {
+    std::string name = "moebert";
+    std::vector<std::string> copies = arguments;
+    std::vector<char*> pointers{name.data()};
+    for (auto& argument : copies) pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    ::execv(program, pointers.data());
+}
 
 bool report_to_launcher(const std::string& message) {
     const char* descriptor = std::getenv(kErrors);
