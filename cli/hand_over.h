@@ -7,10 +7,7 @@
 
 namespace moebert::cli {
 
-// Whether this program has the subcommand that the arguments (without the program's name) ask for.
-bool can_do(const std::vector<std::string>& arguments);
-
-// Becomes the training program, and doesn't return. Nothing where this is it, or there is none.
+// Becomes the training program, with these arguments, and doesn't return. Nothing where this is it, or there is none.
 void hand_over(const std::vector<std::string>& arguments);
 
 }  // namespace moebert::cli

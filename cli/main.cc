@@ -49,10 +49,20 @@ void add_commands(CLI::App& app, const Session& session) {
         command->add_option("--config", "options from a file, JSON or TOML; the command line overrides it")->group("");
 }
 
-void check_command(const CLI::App& app, const std::string& name) {
+std::vector<std::string> command_names(const CLI::App& app) {
     std::vector<std::string> names;
     for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
         names.push_back(command->get_name());
+    return names;
+}
+
+bool has_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+    const auto names = command_names(app);
+    return !arguments.empty() && std::ranges::find(names, arguments.front()) != names.end();
+}
+
+void check_command(const CLI::App& app, const std::string& name) {
+    const auto names = command_names(app);
     if (std::find(names.begin(), names.end(), name) == names.end())
         fail_usage("{}: no such subcommand; the nearest is {}", name, nearest_name(name, names));
 }
@@ -68,6 +78,7 @@ void run(const std::vector<std::string>& arguments) {
     const auto world = read_world();
     const Session session{world.is_first() ? terminal_sink() : Sink{}, command_text(arguments), world};
     add_commands(app, session);
+    if (world.size > 1 || !has_command(app, arguments)) hand_over(arguments);
     if (!arguments.empty() && !arguments.front().starts_with('-')) check_command(app, arguments.front());
     auto prepared = arguments;
     for (const auto* command : app.get_subcommands(
@@ -122,7 +133,6 @@ int take_processes(std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
     try {
         std::vector<std::string> arguments{argv + 1, argv + argc};
-        if (!can_do(arguments)) hand_over(arguments);
         engine::limit_instruction_set_from_environment();
         const int processes = take_processes(arguments);
         if (processes > 1) return launch(processes, arguments);

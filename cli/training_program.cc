@@ -3,7 +3,6 @@
 
 namespace moebert::cli {
 
-bool can_do(const std::vector<std::string>&) { return true; }
 void hand_over(const std::vector<std::string>&) {}
 
 }  // namespace moebert::cli

@@ -17,7 +17,6 @@ void add_missing(CLI::App& app, const std::string& name) {
 
 }  // namespace
 
-bool can_do(const std::vector<std::string>&) { return true; }
 void hand_over(const std::vector<std::string>&) {}
 
 void add_finetune(CLI::App& app, const Session&) { add_missing(app, "finetune"); }
