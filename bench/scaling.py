@@ -2,6 +2,7 @@
 """Times training steps of a BERT-base shape in one and in several processes of one thread each, on one machine.
 
     bench/scaling.py build/release/bin/moebert WORK [--processes 1 2] [--precision fp32 bf16] [--json OUT] [--half]
+        [--sentences 16]
 
 Every step has 16 sentences of 128 tokens altogether; with --half one process also takes steps of 8, from which
 bench/scaling_model.py knows what a step costs whatever its sentences. WORK gets a random checkpoint and a made-up data
@@ -18,7 +19,7 @@ import struct
 import subprocess
 
 HIDDEN, LAYERS, FFN, VOCABULARY, POSITIONS = 768, 12, 3072, 30522, 512
-SENTENCES, TOKENS, STEPS, WARM = 16, 128, 10, 3
+TOKENS, STEPS, WARM = 128, 10, 3
 
 
 def tensors():
@@ -88,8 +89,8 @@ def measure(moebert, work, command, processes, precision, sentences):
                  work / "train.tsv", "--max_seq_length", TOKENS, "--per_device_train_batch_size",
                  sentences // processes, "--max_steps", STEPS, "--logging_steps", 1, "--num_threads", 1,
                  "--output_dir", out]
-    if precision == "bf16":
-        arguments += ["--bf16"]
+    if precision != "fp32":
+        arguments += ["--" + precision]
     if command == "distill":
         arguments += ["--split_method", "random"]
     subprocess.run([str(a) for a in arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -101,19 +102,19 @@ def measure_all(options):
     """Every case, one after the other; prints those whose speed can be compared with one process's."""
     for command in options.command:
         for precision in options.precision:
-            cases = [(processes, SENTENCES) for processes in options.processes]
+            cases = [(processes, options.sentences) for processes in options.processes]
             if options.half:
-                cases.append((1, SENTENCES // 2))
+                cases.append((1, options.sentences // 2))
             first = None
             for processes, sentences in cases:
                 rate = measure(options.moebert, options.work, command, processes, precision, sentences)
                 first = first or rate
                 result = {"command": command, "precision": precision, "processes": processes, "sentences": sentences,
                           "tokens_per_second": rate, "step_seconds": sentences * TOKENS / rate}
-                if sentences == SENTENCES:
+                if sentences == options.sentences:
                     result["speedup"] = rate / first
                     print("{command:9} {precision} {processes:3} processes: {tokens_per_second:8.0f} tokens/s, "
-                          "{step_seconds:6.2f} s a step, {speedup:.2f} times one".format(**result), flush=True)
+                          "{step_seconds:7.4f} s a step, {speedup:.2f} times one".format(**result), flush=True)
                 yield result
 
 
@@ -125,6 +126,7 @@ def main():
     parser.add_argument("--precision", nargs="+", default=["fp32", "bf16"])
     parser.add_argument("--command", nargs="+", default=["finetune", "distill"])
     parser.add_argument("--half", action="store_true")
+    parser.add_argument("--sentences", type=int, default=16)
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     prepare(options.work)

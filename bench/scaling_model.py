@@ -2,16 +2,16 @@
 """What a step of training takes in many processes: a model, its fit to measured steps, and what it says of many GPUs.
 
     bench/scaling_model.py --fit SCALING_JSON
-    bench/scaling_model.py [--sentences 8 32] [--flops ...]
+    bench/scaling_model.py [--sentences 8 32] [--base ...]
 
 --fit reads what `bench/scaling.py --half --json` wrote, and prints the model's constants for that machine. Otherwise a table
-for BERT-base on GPUs; it rests on the constants that the options name, none of which this project has measured.
+for BERT-base on GPUs. What one GPU takes was measured (fine-tuning in bfloat16 on an H200); bandwidths and latencies between
+several are assumptions.
 """
 import argparse
 import json
 import math
 
-MATRICES = 85e6    # weights of BERT-base's layers: 6 operations each for every token of a step
 GRADIENTS = 344e6  # bytes of all gradients in float32, but of the word embeddings' rows
 EXCHANGES = 80     # a step, each way
 
@@ -31,17 +31,14 @@ def fit(file):
 
 
 def step(o, n, sentences):
-    """(seconds, of which computation) of a step in which each of n GPUs has so many sentences."""
-    products = 6 * MATRICES * sentences * 128 / o.flops
-    launches = (o.launches + o.launches_a_sentence * sentences) * o.launch
-    compute = max(products, launches)
-    optimizer = 8 * GRADIENTS * 3 / o.memory / n
+    """Seconds of a step in which each of n GPUs has so many sentences."""
+    compute = o.base + o.sentence * sentences
     if n == 1:
-        return compute + optimizer, compute + optimizer
+        return compute
     link = o.inside if n <= o.gpus else o.between
     each_way = GRADIENTS * (n - 1) / n / link + EXCHANGES * (o.latency * math.ceil(math.log2(n)) if o.trees else
                                                              o.latency * (n - 1))
-    return compute + optimizer + max(0.0, each_way - 2 / 3 * compute) + each_way, compute + optimizer
+    return compute + max(0.0, each_way - 2 / 3 * compute) + each_way
 
 
 def main():
@@ -49,11 +46,8 @@ def main():
     parser.add_argument("--fit", metavar="SCALING_JSON")
     number = dict(type=float, metavar="X")
     parser.add_argument("--sentences", type=int, nargs="+", default=[8, 32], help="of 128 tokens, for every GPU")
-    parser.add_argument("--flops", default=2e14, help="reached in bfloat16 products (%(default)g a second)", **number)
-    parser.add_argument("--memory", default=2e12, help="bandwidth of a GPU's memory (%(default)g bytes/s)", **number)
-    parser.add_argument("--launch", default=5e-6, help="to start a kernel (%(default)g s)", **number)
-    parser.add_argument("--launches", default=1000, help="kernels a step (%(default)g)", **number)
-    parser.add_argument("--launches_a_sentence", default=250, help="more for every sentence (%(default)g)", **number)
+    parser.add_argument("--base", default=20.4e-3, help="a step on one GPU beside its sentences (%(default)g s)", **number)
+    parser.add_argument("--sentence", default=0.19e-3, help="more for every sentence (%(default)g s)", **number)
     parser.add_argument("--gpus", default=8, help="in a machine (%(default)g)", **number)
     parser.add_argument("--inside", default=2e11, help="bandwidth inside a machine (%(default)g bytes/s)", **number)
     parser.add_argument("--between", default=2e10, help="of a GPU to other machines (%(default)g bytes/s)", **number)
@@ -67,8 +61,8 @@ def main():
     for n in (1, 8, 16, 32, 64, 128, 256):
         line = f"| {n} |"
         for sentences in o.sentences:
-            seconds, _ = step(o, n, sentences)
-            line += f" {1000 * seconds:.1f} ms | {100 * step(o, 1, sentences)[0] / seconds:.0f} % |"
+            seconds = step(o, n, sentences)
+            line += f" {1000 * seconds:.1f} ms | {100 * step(o, 1, sentences) / seconds:.0f} % |"
         print(line)
 
 

@@ -17,7 +17,7 @@ void describe(Visitor& visit, ScoringOptions& o) {
     visit("per_device_train_batch_size", o.train.per_device_train_batch_size,
           "sentences a pass; the scores don't depend on it", {"train_batch_size"});
     visit("bf16", o.train.bf16, "matrix products in bfloat16");
-    visit("fp16", o.train.fp16, "half precision; on a CPU that is bfloat16, as with bf16");
+    visit("fp16", o.train.fp16, "half precision: bfloat16, as with bf16");
     visit("num_threads", o.train.num_threads, "CPU threads; 0: one a core, shared among the processes of a machine");
     visit("use_cpu", o.train.use_cpu, "not the GPU, where this build has a use for one", {"no_cuda"});
     visit("ddp_timeout", o.train.ddp_timeout, "several processes: seconds to wait for the others");

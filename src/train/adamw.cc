@@ -1,8 +1,10 @@
 #include "train/adamw.h"
 
+#include <array>
 #include <cmath>
 
 #include "core/error.h"
+#include "train/gpu_kernels.h"
 #include "train/kernels.h"
 
 namespace moebert {
@@ -19,37 +21,34 @@ AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions options, const Proc
 
 namespace {
 
-double squared_norm(torch::Tensor grad) {
-    if (grad.is_sparse()) grad = grad._values();
-    const bool fast = grad.device().is_cpu() && grad.is_contiguous();
-    return fast ? kernels::sum_of_squares(grad.data_ptr<float>(), grad.numel()) : grad.square().sum().item<double>();
+double squared_norm(const std::vector<torch::Tensor>& gradients) {
+    if (gradients.empty()) return 0.0;
+    if (!gradients.front().device().is_cpu())
+        return torch::stack(at::_foreach_norm(gradients, 2)).to(torch::kFloat64).square().sum().item<double>();
+    double sum = 0.0;
+    for (const auto& gradient : gradients) {
+        const auto values = gradient.contiguous();
+        sum += kernels::sum_of_squares(values.data_ptr<float>(), values.numel());
+    }
+    return sum;
 }
 
 }  // namespace
 
 double AdamW::gradient_norm() const {
-    double everyones = 0.0;
-    const auto owned = torch::zeros({1}, torch::kFloat64);
+    std::vector<torch::Tensor> everyones, owned;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
         auto& grad = parameters_[i].tensor->mutable_grad();
         if (!grad.defined()) continue;
         if (grad.is_sparse()) grad = grad.coalesce();  // tokens that occur twice: their gradients are added first
-        (owners_[i] == kEveryone ? everyones : *owned.data_ptr<double>()) += squared_norm(grad);
+        (owners_[i] == kEveryone ? everyones : owned).push_back(grad.is_sparse() ? grad._values() : grad);
     }
-    processes_.sum(owned);
-    return std::sqrt(everyones + owned.item<double>());
+    const auto sum = torch::tensor({squared_norm(owned)}, torch::kFloat64);
+    processes_.sum(sum);
+    return std::sqrt(squared_norm(everyones) + sum.item<double>());
 }
 
 namespace {
-
-void step_plain(const kernels::AdamStep& s, torch::Tensor parameter, const torch::Tensor& grad, AdamW::State& state) {
-    const auto gradient = grad * s.grad_scale;
-    state.mean.mul_(s.beta1).add_(gradient, 1 - s.beta1);
-    state.variance.mul_(s.beta2).addcmul_(gradient, gradient, 1 - s.beta2);
-    parameter.mul_(1 - s.learning_rate * s.weight_decay);
-    parameter.addcdiv_(state.mean, (state.variance / s.correction2).sqrt().add_(s.epsilon),
-                       -s.learning_rate / s.correction1);
-}
 
 // A row's gradient is `gradient` + its place in `place`, or zero where that is -1.
 std::vector<std::int64_t> places_of_rows(const torch::Tensor& rows, std::int64_t count) {
@@ -57,6 +56,15 @@ std::vector<std::int64_t> places_of_rows(const torch::Tensor& rows, std::int64_t
     const auto* row = rows.data_ptr<std::int64_t>();
     for (std::int64_t i = 0; i < rows.numel(); ++i) places[static_cast<std::size_t>(row[i])] = i;
     return places;
+}
+
+void add(gpu::AdamGroup& group, const torch::Tensor& parameter, const AdamW::State& state) {
+    const auto& grad = parameter.grad();
+    group.parameters.push_back(parameter);
+    group.gradients.push_back(grad.is_sparse() ? grad.to_dense() : grad.contiguous());
+    group.means.push_back(state.mean);
+    group.variances.push_back(state.variance);
+    group.steps.push_back(static_cast<float>(state.steps));
 }
 
 }  // namespace
@@ -77,11 +85,33 @@ void AdamW::step_rows(std::size_t i, const kernels::AdamStep& step) {
                         state.variance.data_ptr<float>());
 }
 
-double AdamW::step(double learning_rate, double max_grad_norm) {
+void AdamW::step_on_cpu(std::size_t i, double learning_rate, double grad_scale) {
+    auto& parameter = *parameters_[i].tensor;
+    auto& state = states_[i];
+    const auto t = static_cast<double>(state.steps);
+    const kernels::AdamStep step{static_cast<float>(learning_rate),
+                                 static_cast<float>(options_.beta1),
+                                 static_cast<float>(options_.beta2),
+                                 static_cast<float>(options_.epsilon),
+                                 static_cast<float>(parameters_[i].decays() ? options_.weight_decay : 0.0),
+                                 static_cast<float>(grad_scale),
+                                 static_cast<float>(1.0 - std::pow(options_.beta1, t)),
+                                 static_cast<float>(1.0 - std::pow(options_.beta2, t))};
+    if (parameter.grad().is_sparse()) return step_rows(i, step);
+    kernels::adamw(step, parameter.numel(), parameter.data_ptr<float>(),
+                   parameter.grad().contiguous().data_ptr<float>(), state.mean.data_ptr<float>(),
+                   state.variance.data_ptr<float>());
+}
+
+double AdamW::step(double learning_rate, double max_grad_norm, double grad_scale) {
     torch::NoGradGuard no_grad;
-    const double norm = gradient_norm();
-    if (!std::isfinite(norm)) return norm;
-    const double scale = max_grad_norm > 0 && norm > max_grad_norm ? max_grad_norm / (norm + 1e-6) : 1.0;
+    const double norm = gradient_norm() * grad_scale;
+    if (!std::isfinite(norm)) {
+        zero_grad();
+        return norm;
+    }
+    if (max_grad_norm > 0 && norm > max_grad_norm) grad_scale *= max_grad_norm / (norm + 1e-6);
+    std::array<gpu::AdamGroup, 2> on_gpu;  // with weight decay and without
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
         auto& parameter = *parameters_[i].tensor;
         if (!parameter.grad().defined()) continue;
@@ -90,26 +120,18 @@ double AdamW::step(double learning_rate, double max_grad_norm) {
             state.mean = torch::zeros_like(parameter);
             state.variance = torch::zeros_like(parameter);
         }
-        const auto t = static_cast<double>(++state.steps);
-        const kernels::AdamStep s{static_cast<float>(learning_rate),
-                                  static_cast<float>(options_.beta1),
-                                  static_cast<float>(options_.beta2),
-                                  static_cast<float>(options_.epsilon),
-                                  static_cast<float>(parameters_[i].decays() ? options_.weight_decay : 0.0),
-                                  static_cast<float>(scale),
-                                  static_cast<float>(1.0 - std::pow(options_.beta1, t)),
-                                  static_cast<float>(1.0 - std::pow(options_.beta2, t))};
-        if (parameter.grad().is_sparse() && parameter.device().is_cpu()) {
-            step_rows(i, s);
-            continue;
-        }
-        const auto grad = (parameter.grad().is_sparse() ? parameter.grad().to_dense() : parameter.grad()).contiguous();
+        ++state.steps;
         if (parameter.device().is_cpu())
-            kernels::adamw(s, parameter.numel(), parameter.data_ptr<float>(), grad.data_ptr<float>(),
-                           state.mean.data_ptr<float>(), state.variance.data_ptr<float>());
+            step_on_cpu(i, learning_rate, grad_scale);
         else
-            step_plain(s, parameter, grad, state);
+            add(on_gpu[parameters_[i].decays() ? 0 : 1], parameter, state);
     }
+    const gpu::AdamSetting setting{learning_rate,    options_.beta1,        options_.beta2,
+                                   options_.epsilon, options_.weight_decay, grad_scale};
+    auto without_decay = setting;
+    without_decay.weight_decay = 0.0;
+    if (!on_gpu[0].parameters.empty()) gpu::adamw(setting, on_gpu[0]);
+    if (!on_gpu[1].parameters.empty()) gpu::adamw(without_decay, on_gpu[1]);
     zero_grad();
     return norm;
 }

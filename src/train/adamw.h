@@ -28,10 +28,10 @@ public:
     AdamW(std::vector<Parameter> parameters, AdamWOptions options, const Processes& processes = alone(),
           std::vector<int> owners = {});
 
-    // Clips the gradients to `max_grad_norm` over all parameters (0: not at all), steps, and drops the gradients.
-    // A parameter without a gradient (an expert that got no token) stays as it is. Returns the norm before clipping;
-    // when that is not finite nothing is changed.
-    double step(double learning_rate, double max_grad_norm);
+    // Multiplies the gradients by `grad_scale`, clips them to `max_grad_norm` over all parameters (0: not at all),
+    // steps, and drops the gradients. A parameter without a gradient (an expert that got no token) stays as it is.
+    // Returns the norm before clipping; when that is not finite nothing is changed.
+    double step(double learning_rate, double max_grad_norm, double grad_scale = 1.0);
 
     // Gradients are dropped, not zeroed: the next backward pass then writes them without adding.
     void zero_grad();
@@ -56,6 +56,7 @@ public:
 private:
     double gradient_norm() const;
     bool is_own(std::size_t i) const { return owners_[i] == kEveryone || owners_[i] == processes_.rank(); }
+    void step_on_cpu(std::size_t i, double learning_rate, double grad_scale);
     void step_rows(std::size_t i, const kernels::AdamStep& step);
 
     std::vector<Parameter> parameters_;

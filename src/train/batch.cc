@@ -1,18 +1,44 @@
 #include "train/batch.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 
 namespace moebert {
 
-BatchLayout make_layout(std::vector<std::int64_t> row_starts, std::vector<std::int64_t> key_lengths) {
-    BatchLayout layout{std::move(row_starts), std::move(key_lengths), {}, {}};
-    const auto sentences = layout.sentences();
-    layout.first_rows =
-        torch::tensor(at::ArrayRef<std::int64_t>(layout.row_starts.data(), static_cast<std::size_t>(sentences)));
-    layout.sentence_of_row = torch::empty({layout.rows()}, torch::kInt64);
-    auto* sentence = layout.sentence_of_row.data_ptr<std::int64_t>();
-    for (std::int64_t b = 0; b < sentences; ++b)
-        std::fill(sentence + layout.row_starts[b], sentence + layout.row_starts[b + 1], b);
+BatchLayout make_layout(std::vector<std::int64_t> row_starts, std::vector<std::int64_t> key_lengths,
+                        torch::Device device) {
+    BatchLayout layout;
+    layout.row_starts = std::move(row_starts);
+    layout.key_lengths = std::move(key_lengths);
+    const auto sentences = static_cast<std::size_t>(layout.sentences());
+    for (std::size_t b = 0; b < sentences; ++b)
+        layout.longest = std::max(layout.longest, layout.row_starts[b + 1] - layout.row_starts[b]);
+    std::vector<std::int64_t> sentence_of_row, place_of_row, slot_of_row, row_of_slot;
+    const auto slots = layout.longest * layout.sentences();
+    auto has_row = torch::zeros({slots, 1}, torch::kBool);
+    auto key_bias = torch::zeros({layout.sentences(), layout.longest});
+    for (std::size_t b = 0; b < sentences; ++b) {
+        const auto first = layout.row_starts[b], rows = layout.row_starts[b + 1] - first;
+        for (std::int64_t place = 0; place < layout.longest; ++place) {
+            const auto slot = std::ssize(row_of_slot);
+            if (place >= layout.key_lengths[b]) key_bias.data_ptr<float>()[slot] = -INFINITY;
+            row_of_slot.push_back(first + std::min(place, rows - 1));
+            if (place >= rows) continue;
+            has_row.data_ptr<bool>()[slot] = true;
+            sentence_of_row.push_back(static_cast<std::int64_t>(b));
+            place_of_row.push_back(place);
+            slot_of_row.push_back(slot);
+        }
+    }
+    const auto there = [&](const std::vector<std::int64_t>& values) { return torch::tensor(values).to(device); };
+    layout.first_rows = there({layout.row_starts.begin(), layout.row_starts.end() - 1});
+    layout.sentence_of_row = there(sentence_of_row);
+    layout.place_of_row = there(place_of_row);
+    layout.padded = {there(row_of_slot), there(slot_of_row), has_row.to(device)};
+    const bool all_are_keys =
+        std::accumulate(layout.key_lengths.begin(), layout.key_lengths.end(), std::int64_t{0}) == slots;
+    if (!all_are_keys) layout.key_bias = key_bias.to(device);
     return layout;
 }
 
@@ -43,7 +69,7 @@ Batch make_batch(std::span<const Feature> features, std::span<const std::int64_t
         }
     }
     Batch batch;
-    batch.layout = std::make_shared<const BatchLayout>(make_layout(std::move(starts), std::move(lengths)));
+    batch.layout = std::make_shared<const BatchLayout>(make_layout(std::move(starts), std::move(lengths), device));
     batch.input_ids = torch::tensor(ids);
     batch.token_type_ids = torch::tensor(types);
     batch.position_ids = torch::tensor(positions);
@@ -68,10 +94,11 @@ Batch make_padded_batch(const torch::Tensor& input_ids, const torch::Tensor& att
         lengths.push_back(attention_mask[b].sum().item<std::int64_t>());
     }
     Batch batch;
-    batch.layout = std::make_shared<const BatchLayout>(make_layout(std::move(starts), std::move(lengths)));
+    batch.layout =
+        std::make_shared<const BatchLayout>(make_layout(std::move(starts), std::move(lengths), input_ids.device()));
     batch.input_ids = input_ids.reshape({-1});
     batch.token_type_ids = token_type_ids.reshape({-1});
-    batch.position_ids = torch::arange(width, torch::kInt64).repeat({sentences});
+    batch.position_ids = torch::arange(width, input_ids.options()).repeat({sentences});
     return batch;
 }
 

@@ -10,13 +10,25 @@
 
 namespace moebert {
 
+// Rows dealt out to slots, of which some may be gaps.
+struct Slots {
+    torch::Tensor row_of_slot;  // (S) int64; in a gap any row
+    torch::Tensor slot_of_row;  // (T) int64
+    torch::Tensor has_row;      // (S, 1) bool
+};
+
 // Where the sentences lie among the rows. Sentence b is rows row_starts[b] .. row_starts[b+1]-1; its first
-// key_lengths[b] rows are tokens, and any after them padding, which only make_padded_batch makes.
+// key_lengths[b] rows are tokens, and any after them padding, which only make_padded_batch makes. The tensors are on
+// the batch's device.
 struct BatchLayout {
     std::vector<std::int64_t> row_starts;   // (B + 1)
     std::vector<std::int64_t> key_lengths;  // (B)
+    std::int64_t longest = 0;               // rows of a sentence
     torch::Tensor first_rows;               // (B) int64, the row of each [CLS]
     torch::Tensor sentence_of_row;          // (T) int64
+    torch::Tensor place_of_row;             // (T) int64, in its sentence, from 0
+    Slots padded;                           // the rows as (B, longest) slots
+    torch::Tensor key_bias;  // (B, longest) float32: 0 for keys, minus infinity for others; undefined without
 
     std::int64_t sentences() const { return std::ssize(key_lengths); }
     std::int64_t rows() const { return row_starts.back(); }
@@ -29,10 +41,11 @@ struct Batch {
     torch::Tensor start_positions, end_positions;           // (B) int64, tokens of the sentence; question answering
 };
 
-BatchLayout make_layout(std::vector<std::int64_t> row_starts, std::vector<std::int64_t> key_lengths);
+BatchLayout make_layout(std::vector<std::int64_t> row_starts, std::vector<std::int64_t> key_lengths,
+                        torch::Device device = torch::kCPU);
 
 // `features` are taken in the order of `indices`; labels, or start and end positions, are set when every feature has
-// them. The tensors are on `device`, but for the layout's.
+// them.
 Batch make_batch(std::span<const Feature> features, std::span<const std::int64_t> indices, ProblemType problem_type,
                  torch::Device device = torch::kCPU);
 

@@ -38,9 +38,7 @@ private:
                model_.config.problem_type != ProblemType::question_answering;
     }
 
-    torch::Tensor first_rows(const torch::Tensor& x) const {
-        return x.index_select(0, batch_.layout->first_rows.to(x.device()));
-    }
+    torch::Tensor first_rows(const torch::Tensor& x) const { return x.index_select(0, batch_.layout->first_rows); }
 
     void keep(const torch::Tensor& x) {
         if (options_.hidden_states) result_.hidden_states.push_back(x);
@@ -60,7 +58,8 @@ private:
 
     torch::Tensor attention_block(const EncoderLayer& layer, const torch::Tensor& x, bool only_first) {
         const Heads heads{model_.config.num_attention_heads, model_.config.head_size()};
-        const auto qkv = linear(x, layer.qkv, options_.dtype);
+        // The kernel of a GPU takes half precision.
+        const auto qkv = linear(x, layer.qkv, options_.dtype, x.device().is_cpu() ? torch::kFloat32 : options_.dtype);
         auto context = attention(qkv, batch_.layout, heads,
                                  next_dropout(options_.dropout.value_or(model_.config.attention_probs_dropout_prob)));
         if (only_first) context = first_rows(context);

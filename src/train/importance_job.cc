@@ -51,8 +51,10 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
     source.split = options.split;
     source.rank = options.rank;
     source.world_size = options.world_size;
+    auto precision = job.train;
+    precision.bf16 = precision.bf16 || precision.fp16;  // in float16 small gradients would be zero
     const auto scores = measure_importance(model, features, job.train.per_device_train_batch_size,
-                                           compute_dtype(job.train, model.device(), sink), source, processes, sink);
+                                           compute_dtype(precision, model.device(), sink), source, processes, sink);
     if (processes.is_first()) {
         if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
         save_importance(path, scores);

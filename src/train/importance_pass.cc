@@ -12,8 +12,8 @@ namespace {
 void add_plain(const torch::Tensor& d_z, const torch::Tensor& z, const torch::Tensor& bias, const torch::Tensor& d_a,
                const torch::Tensor& a, const BatchLayout& layout, torch::Tensor scores) {
     const auto terms = (d_z * (z - bias) + d_a * a).to(torch::kFloat64);
-    const auto sums = torch::zeros({layout.sentences(), terms.size(1)}, terms.options())
-                          .index_add(0, layout.sentence_of_row.to(terms.device()), terms);
+    const auto sums =
+        torch::zeros({layout.sentences(), terms.size(1)}, terms.options()).index_add(0, layout.sentence_of_row, terms);
     scores += sums.abs().sum(0).to(scores.device());
 }
 
@@ -21,7 +21,8 @@ void add_plain(const torch::Tensor& d_z, const torch::Tensor& z, const torch::Te
 BatchLayout one_row_each(const BatchLayout& layout) {
     std::vector<std::int64_t> starts(static_cast<std::size_t>(layout.sentences()) + 1);
     std::iota(starts.begin(), starts.end(), 0);
-    return make_layout(std::move(starts), std::vector<std::int64_t>(static_cast<std::size_t>(layout.sentences()), 1));
+    return make_layout(std::move(starts), std::vector<std::int64_t>(static_cast<std::size_t>(layout.sentences()), 1),
+                       layout.first_rows.device());
 }
 
 void add(const torch::Tensor& d_z, const torch::Tensor& z, const torch::Tensor& bias, const torch::Tensor& d_a,

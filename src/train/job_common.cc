@@ -10,6 +10,7 @@
 #include "core/json_text.h"
 #include "io/file.h"
 #include "train/deal.h"
+#include "train/gpu_kernels.h"
 #include "train/importance_pass.h"
 #include "train/tensor_memory.h"
 #include "train/training_checkpoint.h"
@@ -87,6 +88,7 @@ torch::Device training_device(const JobContext& job, const Sink& sink) {
             fail("process {}: the {}th of this machine, which has {} GPUs; start one a GPU, or give --use_cpu",
                  job.world.rank, job.world.local_rank + 1, count);
         const torch::Device device(torch::kCUDA, static_cast<c10::DeviceIndex>(job.world.local_rank));
+        gpu::make_deterministic();
         sink.info("device: {}", device.str());
         return device;
     }

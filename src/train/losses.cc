@@ -8,15 +8,9 @@ namespace {
 // (T) values, one a row -> (B, longest); places past a sentence's end hold so low a value that softmax gives them 0.
 torch::Tensor spread_sentences(const torch::Tensor& values, const BatchLayout& layout) {
     constexpr double kLowest = -1e30;
-    std::int64_t longest = 0;
-    for (std::int64_t b = 0; b < layout.sentences(); ++b)
-        longest = std::max(longest, layout.row_starts[static_cast<std::size_t>(b) + 1] -
-                                        layout.row_starts[static_cast<std::size_t>(b)]);
-    const auto starts = torch::tensor(layout.row_starts).index_select(0, layout.sentence_of_row);
-    const auto places = layout.sentence_of_row * longest + torch::arange(layout.rows()) - starts;
-    return torch::full({layout.sentences() * longest}, kLowest, values.options())
-        .index_copy(0, places.to(values.device()), values)
-        .view({layout.sentences(), longest});
+    return torch::full({layout.sentences() * layout.longest}, kLowest, values.options())
+        .index_copy(0, layout.padded.slot_of_row, values)
+        .view({layout.sentences(), layout.longest});
 }
 
 torch::Tensor span_losses(const torch::Tensor& logits, const torch::Tensor& positions, const BatchLayout& layout,

@@ -20,16 +20,11 @@ namespace {
 
 // (B, H): the mean of each sentence's token vectors, padding left out.
 torch::Tensor sentence_means(const torch::Tensor& x, const BatchLayout& layout) {
-    const auto lengths = torch::tensor(layout.key_lengths, x.options());
-    auto weights = lengths.reciprocal().index_select(0, layout.sentence_of_row.to(x.device()));
-    if (layout.rows() != lengths.sum().item<std::int64_t>()) {
-        const auto starts = torch::tensor(layout.row_starts).index_select(0, layout.sentence_of_row);
-        const auto position = torch::arange(layout.rows()) - starts;
-        const auto last = torch::tensor(layout.key_lengths).index_select(0, layout.sentence_of_row);
-        weights = weights * (position < last).to(weights.options());
-    }
+    const auto lengths = torch::tensor(layout.key_lengths, x.options()).index_select(0, layout.sentence_of_row);
+    auto weights = lengths.reciprocal();
+    if (layout.key_bias.defined()) weights = weights * (layout.place_of_row < lengths).to(weights.options());
     return torch::zeros({layout.sentences(), x.size(1)}, x.options())
-        .index_add(0, layout.sentence_of_row.to(x.device()), x * weights.unsqueeze(1));
+        .index_add(0, layout.sentence_of_row, x * weights.unsqueeze(1));
 }
 
 // Probabilities are (items, N), items being tokens or sentences.
@@ -56,7 +51,7 @@ Routing route(const Router& router, std::int64_t num_experts, const torch::Tenso
     if (!is_gated(router.method)) return look_up(router.hash_table, num_experts, batch.input_ids);
     if (router.method == RouteMethod::gate_token) return choose(at::linear(x, router.gate).softmax(1));
     auto routing = choose(at::linear(sentence_means(x, *batch.layout), router.gate).softmax(1));
-    const auto sentence = batch.layout->sentence_of_row.to(x.device());
+    const auto& sentence = batch.layout->sentence_of_row;
     routing.expert = routing.expert.index_select(0, sentence);
     routing.probability = routing.probability.index_select(0, sentence);
     return routing;
@@ -101,24 +96,29 @@ struct Groups {
     std::vector<std::int64_t> starts;  // (N + 1) slots
 };
 
-Groups group(const torch::Tensor& expert_of_row, std::size_t experts) {
+// `equal`: experts that have rows get equally many slots.
+Groups group(const torch::Tensor& expert_of_row, std::size_t experts, bool equal) {
     const auto expert = expert_of_row.cpu();
     const auto rows = expert.size(0);
     const auto* of = expert.data_ptr<std::int64_t>();
     std::vector<std::int64_t> next(experts);
     for (std::int64_t row = 0; row < rows; ++row) ++next[static_cast<std::size_t>(of[row])];
+    const auto most = *std::max_element(next.begin(), next.end());
     Groups groups{{}, {0}};
     for (auto& count : next) {
-        groups.starts.push_back(groups.starts.back() + filled(count));
+        groups.starts.push_back(groups.starts.back() + (equal && count > 0 ? most : filled(count)));
         count = groups.starts[groups.starts.size() - 2];
     }
-    auto row_of_slot = torch::zeros({groups.starts.back()}, torch::kInt64), slot_of_row = torch::empty_like(expert);
+    auto row_of_slot = torch::zeros({groups.starts.back()}, torch::kInt64), slot_of_row = torch::empty_like(expert),
+         has_row = torch::zeros({groups.starts.back(), 1}, torch::kBool);
     for (std::int64_t row = 0; row < rows; ++row) {
         const auto slot = next[static_cast<std::size_t>(of[row])]++;
         row_of_slot.data_ptr<std::int64_t>()[slot] = row;
         slot_of_row.data_ptr<std::int64_t>()[row] = slot;
+        has_row.data_ptr<bool>()[slot] = true;
     }
-    groups.slots = {row_of_slot.to(expert_of_row.device()), slot_of_row.to(expert_of_row.device())};
+    const auto device = expert_of_row.device();
+    groups.slots = {row_of_slot.to(device), slot_of_row.to(device), has_row.to(device)};
     return groups;
 }
 
@@ -126,7 +126,8 @@ Groups group(const torch::Tensor& expert_of_row, std::size_t experts) {
 
 torch::Tensor apply_experts(const std::vector<FeedForward>& experts, const Routing& routing, const torch::Tensor& x,
                             const FeedForwardSetting& setting) {
-    const auto groups = group(routing.expert, experts.size());
+    if (!x.device().is_cpu()) return apply_experts_batched(experts, routing, x, setting);
+    const auto groups = group(routing.expert, experts.size(), false);
     const auto grouped = to_slots(x, groups.slots);
     std::vector<torch::Tensor> outputs;
     for (std::size_t e = 0; e < experts.size(); ++e) {
@@ -136,6 +137,35 @@ torch::Tensor apply_experts(const std::vector<FeedForward>& experts, const Routi
         if (count > 0) outputs.push_back(feed_forward(experts[e], grouped.narrow(0, first, count), own));
     }
     const auto y = from_slots(torch::cat(outputs), groups.slots);
+    return routing.probability.defined() ? y * routing.probability : y;
+}
+
+torch::Tensor apply_experts_batched(const std::vector<FeedForward>& experts, const Routing& routing,
+                                    const torch::Tensor& x, const FeedForwardSetting& setting) {
+    const auto groups = group(routing.expert, experts.size(), true);
+    std::vector<const FeedForward*> active;
+    for (std::size_t e = 0; e < experts.size(); ++e)
+        if (groups.starts[e + 1] > groups.starts[e]) active.push_back(&experts[e]);
+    const auto count = std::ssize(active), width = x.size(1);
+    // (experts, ...), a tensor of each.
+    const auto stack = [&](auto tensor_of, torch::ScalarType dtype) {
+        std::vector<torch::Tensor> tensors;
+        for (const auto* expert : active) tensors.push_back(tensor_of(*expert));
+        return torch::stack(tensors).to(dtype);
+    };
+    const auto apply = [&](const torch::Tensor& input, Linear FeedForward::*layer) {
+        const auto weight = stack([&](const FeedForward&e) { return (e.*layer).weight; }, setting.dtype),
+                   bias = stack([&](const FeedForward&e) { return (e.*layer).bias; }, setting.dtype);
+        return at::baddbmm(bias.unsqueeze(1), input.to(setting.dtype), weight.transpose(1, 2));
+    };
+    const auto grouped = to_slots(x, groups.slots).view({count, -1, width});
+    const auto z = apply(activation(apply(grouped, &FeedForward::up), setting.hidden_act), &FeedForward::down);
+    const auto sum = dropout(z.to(torch::kFloat32), setting.dropout) + grouped;
+    const auto norm_weight = stack([](const FeedForward&e) { return e.norm.weight; }, torch::kFloat32),
+               norm_bias = stack([](const FeedForward&e) { return e.norm.bias; }, torch::kFloat32);
+    const auto normed = at::addcmul(norm_bias.unsqueeze(1), at::layer_norm(sum, {width}, {}, {}, setting.epsilon),
+                                    norm_weight.unsqueeze(1));
+    const auto y = from_slots(normed.view({-1, width}), groups.slots);
     return routing.probability.defined() ? y * routing.probability : y;
 }
 

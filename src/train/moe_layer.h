@@ -54,8 +54,12 @@ void add_load(ExpertLoad& sum, const ExpertLoad& load);
 // `load`: of one batch, a layer (N).
 void add_load(ExpertLoad& sum, const std::vector<torch::Tensor>& load);
 
-// Every row through its expert, in float32.
+// Every row through its expert, in float32. An expert without rows takes no part, and gets no gradient.
 torch::Tensor apply_experts(const std::vector<FeedForward>& experts, const Routing& routing, const torch::Tensor& x,
                             const FeedForwardSetting& setting);
+// The same by products over all experts at once, each with as many slots as the one with most rows: for GPUs, where to
+// start a product takes longer than to do it. No weight may be packed.
+torch::Tensor apply_experts_batched(const std::vector<FeedForward>& experts, const Routing& routing,
+                                    const torch::Tensor& x, const FeedForwardSetting& setting);
 
 }  // namespace moebert

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "train/gpu_kernels.h"
 #include "train/matmul.h"
 
 namespace moebert {
@@ -109,41 +110,50 @@ struct LinearSetting {
     torch::ScalarType operands, result;
 };
 
+// a b (+ bias); either operand may be read transposed. Both are contiguous and of one type.
+torch::Tensor product(const torch::Tensor& a, bool a_transposed, const torch::Tensor& b, bool b_transposed,
+                      const torch::Tensor& bias, torch::ScalarType result) {
+    if (!a.device().is_cpu()) {
+        const auto left = a_transposed ? a.t() : a, right = b_transposed ? b.t() : b;
+        return (bias.defined() ? at::addmm(bias.to(a.scalar_type()), left, right) : at::mm(left, right)).to(result);
+    }
+    const ProductShape shape{a.size(a_transposed ? 1 : 0), b.size(b_transposed ? 0 : 1), a.size(a_transposed ? 0 : 1)};
+    auto c = torch::empty({shape.rows, shape.columns}, a.options().dtype(result));
+    const auto plain = bias.defined() ? bias.to(torch::kFloat32) : torch::Tensor();
+    matmul(as_matrix(a, a_transposed), as_matrix(b, b_transposed), plain.defined() ? plain.data_ptr<float>() : nullptr,
+           shape, c.data_ptr(), precision_of(c));
+    return c;
+}
+
+torch::Tensor column_sums(const torch::Tensor& x) {
+    if (!x.device().is_cpu()) return x.sum(0, /*keepdim=*/false, torch::kFloat32);
+    const auto plain = x.to(torch::kFloat32).contiguous();
+    auto sums = torch::empty({x.size(1)}, plain.options());
+    kernels::column_sums(plain.data_ptr<float>(), x.size(0), x.size(1), sums.data_ptr<float>());
+    return sums;
+}
+
 class LinearFunction : public torch::autograd::Function<LinearFunction> {
 public:
     static torch::Tensor forward(AutogradContext* ctx, const torch::Tensor& input, const torch::Tensor& weight,
                                  const torch::Tensor& bias, const LinearSetting& setting) {
         const auto x = input.to(setting.operands).contiguous(), w = weight.to(setting.operands);
-        auto y = torch::empty({x.size(0), w.size(0)}, x.options().dtype(setting.result));
-        const auto b = bias.to(torch::kFloat32);
-        matmul(as_matrix(x), as_matrix(w, true), b.data_ptr<float>(), {x.size(0), w.size(0), x.size(1)}, y.data_ptr(),
-               precision_of(y));
         ctx->save_for_backward({x, w});
         ctx->saved_data["input"] = static_cast<std::int64_t>(input.scalar_type());
-        return y;
+        return product(x, false, w, true, bias, setting.result);
     }
 
     static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
         const auto saved = ctx->get_saved_variables();
         const auto &x = saved[0], &w = saved[1];
-        const auto rows = x.size(0), inputs = x.size(1), outputs = w.size(0);
         const auto d_y = grads[0].to(x.scalar_type()).contiguous();
         torch::Tensor d_x, d_w, d_b;
         if (ctx->needs_input_grad(0)) {
             const auto type = static_cast<torch::ScalarType>(ctx->saved_data["input"].toInt());
-            d_x = torch::empty(x.sizes(), x.options().dtype(type));
-            matmul(as_matrix(d_y), as_matrix(w), nullptr, {rows, inputs, outputs}, d_x.data_ptr(), precision_of(d_x));
+            d_x = product(d_y, false, w, false, {}, type);
         }
-        if (ctx->needs_input_grad(1)) {
-            d_w = torch::empty(w.sizes(), w.options().dtype(torch::kFloat32));
-            matmul(as_matrix(d_y, true), as_matrix(x), nullptr, {outputs, inputs, rows}, d_w.data_ptr(),
-                   Precision::f32);
-        }
-        if (ctx->needs_input_grad(2)) {
-            d_b = torch::empty({outputs}, w.options().dtype(torch::kFloat32));
-            const auto plain = grads[0].to(torch::kFloat32).contiguous();
-            kernels::column_sums(plain.data_ptr<float>(), rows, outputs, d_b.data_ptr<float>());
-        }
+        if (ctx->needs_input_grad(1)) d_w = product(d_y, true, x, false, {}, torch::kFloat32);
+        if (ctx->needs_input_grad(2)) d_b = column_sums(grads[0]);
         return {d_x, d_w, d_b, torch::Tensor()};
     }
 };
@@ -163,14 +173,13 @@ public:
 class FromSlotsFunction : public torch::autograd::Function<FromSlotsFunction> {
 public:
     static torch::Tensor forward(AutogradContext* ctx, const torch::Tensor& x, const Slots& slots) {
-        ctx->save_for_backward({slots.slot_of_row});
-        ctx->saved_data["slots"] = x.size(0);
+        ctx->save_for_backward({slots.row_of_slot, slots.has_row});
         return x.index_select(0, slots.slot_of_row);
     }
 
     static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
-        auto d_x = torch::zeros({ctx->saved_data["slots"].toInt(), grads[0].size(1)}, grads[0].options());
-        return {d_x.index_copy_(0, ctx->get_saved_variables()[0], grads[0]), torch::Tensor()};
+        const auto saved = ctx->get_saved_variables();
+        return {grads[0].index_select(0, saved[0]).mul_(saved[1]), torch::Tensor()};
     }
 };
 
@@ -197,13 +206,12 @@ Linear frozen(const Linear& layer, torch::ScalarType dtype) {
 
 torch::Tensor linear(const torch::Tensor& x, const Linear& layer, torch::ScalarType dtype, torch::ScalarType result) {
     if (layer.packed) return packed_linear(x, *layer.packed, layer.bias, result);
-    if (x.device().is_cpu()) return LinearFunction::apply(x, layer.weight, layer.bias, LinearSetting{dtype, result});
-    return at::linear(x.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype)).to(result);
+    return LinearFunction::apply(x, layer.weight, layer.bias, LinearSetting{dtype, result});
 }
 
 torch::Tensor attention(const torch::Tensor& qkv, const std::shared_ptr<const BatchLayout>& layout, Heads heads,
                         Dropout dropout) {
-    if (!qkv.device().is_cpu()) return attention_plain(qkv, *layout, heads, dropout.p);
+    if (!qkv.device().is_cpu()) return gpu::attention(qkv, *layout, heads, dropout.p);
     return AttentionFunction::apply(qkv, AttentionSetting{layout, heads, dropout});
 }
 

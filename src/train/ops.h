@@ -1,5 +1,5 @@
-// Differentiable operations over packed rows. On CPUs they run the kernels of kernels.h; elsewhere, and in tests that
-// compare the two, the plain twins out of libtorch's own operators.
+// Differentiable operations over packed rows. On CPUs they run the kernels of kernels.h; on GPUs
+// those of gpu_kernels.h or, and in tests that compare the two, plain twins out of libtorch's own operators.
 #pragma once
 
 #include <memory>
@@ -34,7 +34,7 @@ torch::Tensor linear(const torch::Tensor& x, const Linear& layer, torch::ScalarT
 // The layer for inference alone, with operands in `dtype`.
 Linear frozen(const Linear& layer, torch::ScalarType dtype);
 
-// qkv: (T, 3H) float32 -> context (T, H).
+// qkv: (T, 3H), float32 on a CPU -> context (T, H) of the same type.
 torch::Tensor attention(const torch::Tensor& qkv, const std::shared_ptr<const BatchLayout>& layout, Heads heads,
                         Dropout dropout);
 torch::Tensor attention_plain(const torch::Tensor& qkv, const BatchLayout& layout, Heads heads, double dropout_p);
@@ -50,11 +50,6 @@ torch::Tensor dropout(const torch::Tensor& x, Dropout dropout);
 // The activation functions of BERT configurations, by their names in config.json.
 torch::Tensor activation(const torch::Tensor& x, const std::string& name);
 
-// Rows dealt out to slots, of which some may be gaps.
-struct Slots {
-    torch::Tensor row_of_slot;  // (S) int64; in a gap any row
-    torch::Tensor slot_of_row;  // (T) int64
-};
 // (T, H) to (S, H); gradients of gaps are left out.
 torch::Tensor to_slots(const torch::Tensor& x, const Slots& slots);
 // (S, H) to (T, H); gaps get gradients of zero.

@@ -86,7 +86,7 @@ void describe(Visitor& visit, TrainOptions& o) {
     visit("logging_dir", o.logging_dir, "folder of tensorboard's files (output_dir/runs)");
     visit("report_to", o.report_to, "none or tensorboard");
     visit("bf16", o.bf16, "matrix products in bfloat16");
-    visit("fp16", o.fp16, "half precision; on a CPU that is bfloat16, as with bf16");
+    visit("fp16", o.fp16, "matrix products in float16, with loss scaling; on a CPU in bfloat16");
     visit("num_threads", o.num_threads, "CPU threads; 0: one a core, shared among the processes of a machine");
     visit("use_cpu", o.use_cpu, "not the GPU, where this build has a use for one", {"no_cuda"});
     visit("ddp_timeout", o.ddp_timeout,

@@ -18,6 +18,7 @@
 #include "train/adamw.h"
 #include "train/deal.h"
 #include "train/gradient_exchange.h"
+#include "train/loss_scale.h"
 #include "train/matmul.h"
 #include "train/schedule.h"
 #include "train/training_checkpoint.h"
@@ -26,11 +27,12 @@
 namespace moebert {
 
 torch::ScalarType compute_dtype(const TrainOptions& options, torch::Device device, const Sink& sink) {
-    if (options.fp16 && !options.bf16)
-        sink.warning("fp16: matrix products are done in bfloat16, as with --bf16; no loss scaling is needed");
     if (!options.bf16 && !options.fp16) return torch::kFloat32;
-    if (!device.is_cpu() || has_bf16_matmul()) return torch::kBFloat16;
-    sink.warning("bf16: this processor has no bfloat16 matrix products; float32 is used");
+    if (!device.is_cpu()) return options.bf16 ? torch::kBFloat16 : torch::kHalf;
+    if (!options.bf16)
+        sink.warning("fp16: on a CPU matrix products are done in bfloat16, as with --bf16; no loss scaling is needed");
+    if (has_bf16_matmul()) return torch::kBFloat16;
+    sink.warning("{}: this processor has no bfloat16 matrix products; float32 is used", options.bf16 ? "bf16" : "fp16");
     return torch::kFloat32;
 }
 
@@ -76,6 +78,7 @@ public:
                      {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay},
                      job.processes, exchange_.owners()),
           dtype_(compute_dtype(options, job.model.device(), sink)),
+          loss_scale_(dtype_ == torch::kHalf),
           settings_(settings()) {
         if (job.checkpoint) restore(*job.checkpoint);
         if (!processes_.is_first()) return;
@@ -117,8 +120,12 @@ private:
                 {"adam_epsilon", o.adam_epsilon},
                 {"max_grad_norm", o.max_grad_norm},
                 {"dropout", o.dropout ? nlohmann::json(*o.dropout) : nlohmann::json()},
-                {"precision", dtype_ == torch::kFloat32 ? "fp32" : "bf16"},
+                {"precision", precision()},
                 {"job", job_.settings}};
+    }
+
+    const char* precision() const {
+        return dtype_ == torch::kFloat32 ? "fp32" : dtype_ == torch::kHalf ? "fp16" : "bf16";
     }
 
     void check_settings(const nlohmann::json& theirs) const {
@@ -141,6 +148,7 @@ private:
                 {"best_metric", result_.best},
                 {"best_step", result_.best_step},
                 {"worse", worse_},
+                {"loss_scale", {loss_scale_.factor(), loss_scale_.finite_steps()}},
                 {"window",
                  {{"loss", window_.sums.loss},
                   {"terms", window_.sums.terms},
@@ -162,6 +170,7 @@ private:
         result_.best = number_or_nan(state.at("best_metric"));
         result_.best_step = state.at("best_step");
         worse_ = state.at("worse");
+        loss_scale_.restore(state.at("loss_scale").at(0), state.at("loss_scale").at(1));
         const auto& window = state.at("window");
         window_ = {{window.at("loss"), window.at("terms"), window.at("load")},
                    window.at("steps"),
@@ -196,11 +205,11 @@ private:
     void step(std::span<const std::int64_t> sentences) {
         const auto sums = backward(sentences);
         const double rate = schedule_.learning_rate(result_.steps);
-        const double norm = optimizer_.step(rate, options_.max_grad_norm);
+        const double norm = optimizer_.step(rate, options_.max_grad_norm, 1.0 / loss_scale_.factor());
         exchange_.share_parameters();
         ++result_.steps;
         if (result_.steps == 1) result_.first_step_seconds = since(start_);
-        check_finite(sums.loss, norm);
+        if (!loss_scale_.absorbs(norm)) check_finite(sums.loss, norm);
         result_.loss += sums.loss;
         window_.add(sums);
         report(sums.loss);
@@ -255,7 +264,7 @@ private:
         if (!job_.model.device().is_cpu()) torch::manual_seed(options.dropout_key);
         const auto loss = job_.loss(make_batch(job_.features, own, job_.model.config.problem_type, job_.model.device()),
                                     options, share);
-        loss.total.backward();
+        (loss_scale_.factor() == 1.0 ? loss.total : loss.total * loss_scale_.factor()).backward();
         sums.loss += loss.total.item<double>();
         for (std::size_t i = 0; i < loss.terms.size(); ++i)
             if (loss.terms[i].defined()) sums.terms[i] += loss.terms[i].item<double>();
@@ -461,6 +470,7 @@ private:
     GradientExchange exchange_;
     AdamW optimizer_;
     torch::ScalarType dtype_;
+    LossScale loss_scale_;
     nlohmann::json settings_;
     std::optional<TrainingLog> log_;  // these two: of the first process
     std::optional<CheckpointWriter> writer_;

@@ -16,6 +16,7 @@ namespace {
 
 Batch read_batch(const Fixture& fixture) {
     auto inputs = read_tensors(fixture.folder / "inputs.safetensors");
+    for (auto& [name, tensor] : inputs) tensor = tensor.to(fixture.device);
     auto batch = make_padded_batch(inputs.at("input_ids"), inputs.at("attention_mask"), inputs.at("token_type_ids"));
     if (inputs.contains("start_positions")) {
         batch.start_positions = inputs["start_positions"];
@@ -35,9 +36,10 @@ ProblemType problem_type(const std::string& kind) {
 
 }  // namespace
 
-Fixture read_fixture(const std::filesystem::path& folder) {
+Fixture read_fixture(const std::filesystem::path& folder, torch::Device device) {
     Fixture fixture;
     fixture.folder = folder;
+    fixture.device = device;
     fixture.meta = nlohmann::json::parse(read_text(folder / "meta.json"));
     const auto type = problem_type(fixture.meta.at("kind"));
     fixture.dense = load_checkpoint(folder / "dense", [&](ModelConfig& config) { config.problem_type = type; });

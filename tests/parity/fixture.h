@@ -16,9 +16,10 @@ struct Fixture {
     Checkpoint dense;
     Batch batch;  // padded, as the numbers were made
     std::int64_t sentences, width;
+    torch::Device device = torch::kCPU;
 };
 
-Fixture read_fixture(const std::filesystem::path& folder);
+Fixture read_fixture(const std::filesystem::path& folder, torch::Device device);
 
 // The model of moe_METHOD.safetensors.
 Checkpoint read_moe(const Fixture& fixture, RouteMethod method);

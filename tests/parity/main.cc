@@ -1,4 +1,4 @@
-// moebert_parity DIR...: compares this implementation with the numbers in fixture folders.
+// moebert_parity [--device cuda] DIR...: compares this implementation with the numbers in fixture folders.
 #include <fmt/format.h>
 
 #include "core/error.h"
@@ -19,16 +19,18 @@ bool print(const std::vector<moebert::parity::Check>& checks) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 2) {
+    const bool has_device = argc > 2 && std::string(argv[1]) == "--device";
+    const int first = has_device ? 3 : 1;
+    if (argc <= first) {
         fmt::print(stderr,
-                   "usage: moebert_parity DIR...\nCompares with the numbers in each fixture folder; exits with 1 "
-                   "where one is farther off than float32 explains.\n");
+                   "usage: moebert_parity [--device cpu|cuda] DIR...\nCompares with the numbers in each fixture "
+                   "folder; exits with 1 where one is farther off than float32 explains.\n");
         return 2;
     }
     bool passed = true;
-    for (int i = 1; i < argc; ++i) try {
+    for (int i = first; i < argc; ++i) try {
             fmt::print("{}\n", argv[i]);
-            passed = print(moebert::parity::check_folder(argv[i])) && passed;
+            passed = print(moebert::parity::check_folder(argv[i], has_device ? argv[2] : "cpu")) && passed;
         } catch (const std::exception& error) {
             fmt::print(stderr, "moebert_parity: {}: {}\n", argv[i], error.what());
             passed = false;

@@ -49,7 +49,7 @@ public:
     // Adds the comparison to the checks of this kind, creating it.
     void compare(const std::string& kind, const std::string& where, torch::Tensor actual, torch::Tensor expected,
                  double bound) {
-        actual = actual.detach().to(torch::kFloat64).reshape({-1});
+        actual = actual.detach().cpu().to(torch::kFloat64).reshape({-1});
         expected = expected.to(torch::kFloat64).reshape({-1});
         if (actual.sizes() != expected.sizes())
             fail("{}: {}: {} numbers, expected {}", kind, where, actual.numel(), expected.numel());
@@ -62,7 +62,7 @@ public:
                          const torch::Tensor& expected) {
         if (actual.numel() != expected.numel())
             fail("{}: {}: {} numbers, expected {}", kind, where, actual.numel(), expected.numel());
-        const auto differ = (actual.reshape({-1}) != expected.reshape({-1})).sum().item<std::int64_t>();
+        const auto differ = (actual.cpu().reshape({-1}) != expected.reshape({-1})).sum().item<std::int64_t>();
         record(kind, where, static_cast<double>(differ), 0.0, expected.numel());
     }
 
@@ -109,7 +109,7 @@ void compare_outputs(Report& report, const std::string& kind, const std::string&
 
 void check_dense(Report& report, const Fixture& fixture, const Bounds& bounds) {
     const auto expected = read_tensors(fixture.folder / "dense_expected.safetensors");
-    const auto model = load_model(fixture.dense);
+    const auto model = load_model(fixture.dense, 0, false, fixture.device);
     ForwardOptions options;
     options.hidden_states = true;
     const auto result = forward(model, fixture.batch, options);
@@ -122,7 +122,7 @@ void check_dense(Report& report, const Fixture& fixture, const Bounds& bounds) {
 void check_importance(Report& report, const Fixture& fixture, const Bounds& bounds) {
     const auto expected = read_tensors(fixture.folder / "dense_expected.safetensors").at("importance");
     auto scores = torch::zeros(expected.sizes(), torch::kFloat64);
-    accumulate_importance(load_model(fixture.dense), fixture.batch, torch::kFloat32, scores);
+    accumulate_importance(load_model(fixture.dense, 0, false, fixture.device), fixture.batch, torch::kFloat32, scores);
     report.compare("importance", "importance", scores, expected, bounds.gradient());
     const auto file = load_importance(fixture.folder / "importance.pkl");
     report.compare("importance file", "importance.pkl", as_tensor(file.scores), expected, 0x1.0p-24);
@@ -166,7 +166,7 @@ void check_evaluation(Report& report, const Fixture& fixture, const Checkpoint& 
                       const Bounds& bounds, const std::string& kind, double load_balance) {
     ForwardOptions options;
     options.hidden_states = true;
-    const auto result = forward(load_model(moe), fixture.batch, options);
+    const auto result = forward(load_model(moe, 0, false, fixture.device), fixture.batch, options);
     compare_outputs(report, kind, "eval.", result, expected, bounds);
     auto loss = task_losses(fixture.config.problem_type, result.logits, fixture.batch).mean();
     if (result.balance_loss.defined()) loss = loss + load_balance * result.balance_loss;
@@ -214,7 +214,7 @@ void compare_gradients(Report& report, Model& student, const Tensors& expected, 
             }
             const auto partner = expected.find(scale_partner(found->first));
             const auto others = partner == expected.end() ? torch::empty({0}) : partner->second.reshape({-1});
-            report.compare(kind + "gradients", found->first, torch::cat({parts[i].reshape({-1}), others}),
+            report.compare(kind + "gradients", found->first, torch::cat({parts[i].reshape({-1}).cpu(), others}),
                            torch::cat({found->second.reshape({-1}), others}), bound);
             ++compared;
         }
@@ -229,10 +229,11 @@ void check_training(Report& report, const Fixture& fixture, const Checkpoint& mo
                     const Bounds& bounds, const std::string& kind, double load_balance) {
     ForwardOptions with_hidden;
     with_hidden.hidden_states = true;
-    const Distillation distillation{fixture,
-                                    {fixture.meta.at("distill"), load_balance},
-                                    forward(load_model(fixture.dense), fixture.batch, with_hidden)};
-    auto student = load_model(moe, 0, true);
+    const Distillation distillation{
+        fixture,
+        {fixture.meta.at("distill"), load_balance},
+        forward(load_model(fixture.dense, 0, false, fixture.device), fixture.batch, with_hidden)};
+    auto student = load_model(moe, 0, true, fixture.device);
     const auto first = distillation.loss(student);
     first.backward();
     report.compare(kind + "training loss", "train.loss", first, expected.at("train.loss"), bounds.output());
@@ -264,8 +265,8 @@ void check_method(Report& report, const Fixture& fixture, RouteMethod method, co
 
 }  // namespace
 
-std::vector<Check> check_folder(const std::filesystem::path& folder) {
-    const auto fixture = read_fixture(folder);
+std::vector<Check> check_folder(const std::filesystem::path& folder, const std::string& device) {
+    const auto fixture = read_fixture(folder, torch::Device(device));
     const Bounds bounds(fixture);
     Report report;
     check_dense(report, fixture, bounds);

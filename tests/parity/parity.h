@@ -20,7 +20,7 @@ struct Check {
 
 // Every number in the folder: hidden states, logits, losses, importance, splits, hash lists, and for each routing
 // method found there, outputs, loads, the gradients of the first distillation step and the losses of the optimiser
-// steps.
-std::vector<Check> check_folder(const std::filesystem::path& folder);
+// steps. `device`: cpu or cuda.
+std::vector<Check> check_folder(const std::filesystem::path& folder, const std::string& device);
 
 }  // namespace moebert::parity
