@@ -83,11 +83,11 @@ void Worker::prepare(std::span<const Feature* const> sentences) {
     sentences_ = std::ssize(sentences);
     const auto& c = weights_.config;
     for (auto* states : {&x_, &y_, &context_}) states->reserve(rows_);
-    for (auto* block : {&hidden_, &grouped_}) block->reserve(kRowsAtOnce);
+    for (auto* block : {&hidden_, &grouped_}) block->reserve(kMostRowsAtOnce);
     grow(output_, rows_ * c.hidden_size);
     grow(work_, static_cast<std::int64_t>(weights_.rounds_attention ? attention_bf16_work(longest, c.head_size())
                                                                     : attention_work(longest, c.head_size())));
-    const auto at_once = 3 * std::max(longest, kRowsAtOnce) * c.hidden_size;
+    const auto at_once = 3 * std::max(longest, kMostRowsAtOnce) * c.hidden_size;
     if (weights_.rounds_attention)
         grow(qkv_bf16_, at_once);
     else
@@ -131,7 +131,7 @@ void Worker::attend_sentence(std::int64_t place, std::int64_t tokens, std::int64
 void Worker::attend(const Layer& layer, bool only_first) {
     for (std::int64_t b = 0; b < sentences_;) {
         const auto first_sentence = b, first = starts_[at(b)];
-        while (++b < sentences_ && starts_[at(b + 1)] - first <= kRowsAtOnce) {
+        while (++b < sentences_ && starts_[at(b + 1)] - first <= kMostRowsAtOnce) {
         }
         const auto last = starts_[at(b)];
         query_key_value(layer, first, last);
@@ -175,8 +175,9 @@ void Worker::feed_forward(const FeedForward& expert, std::span<const std::int32_
     const auto width = weights_.config.hidden_size;
     const bool all = rows.empty();
     const auto count = all ? rows_ : std::ssize(rows);
-    for (std::int64_t first = 0; first < count; first += kRowsAtOnce) {
-        const auto size = std::min(kRowsAtOnce, count - first);
+    const auto block = rows_a_block(count);
+    for (std::int64_t first = 0; first < count; first += block) {
+        const auto size = std::min(block, count - first);
         for (std::int64_t i = 0; !all && i < size; ++i) grouped_.copy(i, y_.operand(), rows[at(first + i)]);
         const auto in = all ? y_.operand().from(first) : grouped_.from(0);
         multiply(expert.up, in, size, hidden_);

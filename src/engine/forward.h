@@ -35,8 +35,13 @@ private:
     std::chrono::steady_clock::time_point since_;
 };
 
-// Rows of a layer at a time, so that its wide results stay in the cache.
-constexpr std::int64_t kRowsAtOnce = 128;
+// Rows of a layer at a time, so that its wide results stay in the cache: 128 or so, rather more than few, for which its
+// weights would be read once more.
+constexpr std::int64_t kMostRowsAtOnce = 191;
+inline std::int64_t rows_a_block(std::int64_t rows) {
+    const auto blocks = std::max<std::int64_t>(1, (rows + 64) / 128);
+    return (rows + blocks - 1) / blocks;
+}
 
 // A sentence's logits come from its first row, except for questions.
 bool is_pooled(const ModelConfig& config);
@@ -92,9 +97,9 @@ private:
     std::vector<std::int32_t> ids_;     // (T)
     States x_, y_, context_;            // of a layer: its input, after attention, attention's own
     OperandRows hidden_, grouped_;      // a block of rows inside the feed-forward layer
-    std::vector<float> qkv_;            // of a few sentences: queries, keys and values, (rows, 3 H)
-    std::vector<bf16_bits> qkv_bf16_;   // the same where products of attention are bfloat16
-    std::vector<float> output_, work_, logits_;
+    Buffer<float> qkv_;                 // of a few sentences: queries, keys and values, (rows, 3 H)
+    Buffer<bf16_bits> qkv_bf16_;        // the same where products of attention are bfloat16
+    Buffer<float> output_, work_, logits_;
     Router router_;
     std::vector<std::vector<std::int64_t>> load_;
     Laps laps_;

@@ -207,7 +207,7 @@ struct Linear::Product {
     }
 
     std::int64_t block() const {
-        if (on_tiles) return kBlock;
+        if (on_tiles) return kBlockOnTiles;
         return is_integer ? kIntegerBlock : rows_at_once().block;
     }
 
@@ -240,7 +240,8 @@ Operand after(const Operand& x, std::int64_t rows, std::int64_t inner, Precision
 
 template <class Block>
 void Linear::in_blocks(const Operand& x, std::int64_t rows, Block block) const try {
-    const auto size = product_->block();
+    const auto most = product_->block(), blocks = std::max<std::int64_t>(1, (rows + most - 1) / most),
+               size = (rows + blocks - 1) / blocks;
     for (std::int64_t first = 0; first < rows; first += size)
         block(after(x, first, product_->weights.inner, product_->weights.precision), first,
               std::min(size, rows - first));

@@ -24,7 +24,7 @@ void reorder(memory from, memory to) {
 
 // What pack() makes.
 struct OwnWeights {
-    memory packed;
+    std::shared_ptr<std::pmr::memory_resource> arena;  // has what is packed
     std::vector<float> bias, scale;
     std::vector<std::int32_t> sum;
 };
@@ -54,21 +54,24 @@ std::size_t packed_size(std::int64_t inner, std::int64_t columns, Precision prec
     fail("linear layer: {}", error.what());
 }
 
-LinearWeights pack(std::span<const float> weight, std::span<const float> bias, Precision precision) try {
+LinearWeights pack(std::span<const float> weight, std::span<const float> bias, Precision precision,
+                   const std::shared_ptr<std::pmr::memory_resource>& arena) try {
     const auto columns = std::ssize(bias), inner = std::ssize(weight) / std::max<std::int64_t>(1, columns);
     if (columns * inner != std::ssize(weight)) fail("a weight of {} values for {} columns", weight.size(), columns);
     if (precision == Precision::int8 && inner > 65536) fail("int8: products of {} values may overflow", inner);
     auto own = std::make_shared<OwnWeights>();
-    own->packed = memory(layout(inner, columns, precision), cpu());
+    own->arena = arena;
+    const auto desc = layout(inner, columns, precision);
+    const std::span packed(static_cast<std::byte*>(arena->allocate(desc.get_size(), 64)), desc.get_size());
     own->bias.assign(bias.begin(), bias.end());
     if (precision == Precision::int8) {
         const auto bytes = quantize(weight, inner, *own);
-        reorder(view(as_in_checkpoints(inner, columns, memory::data_type::s8), bytes.data()), own->packed);
+        reorder(view(as_in_checkpoints(inner, columns, memory::data_type::s8), bytes.data()),
+                view(desc, packed.data()));
     } else {
-        reorder(view(as_in_checkpoints(inner, columns, memory::data_type::f32), weight.data()), own->packed);
+        reorder(view(as_in_checkpoints(inner, columns, memory::data_type::f32), weight.data()),
+                view(desc, packed.data()));
     }
-    const std::span packed(static_cast<const std::byte*>(own->packed.get_data_handle()),
-                           own->packed.get_desc().get_size());
     return {inner, columns, precision, packed, own->bias, own->scale, own->sum, own};
 } catch (const dnnl::error& error) {
     fail("linear layer: {}", error.what());

@@ -24,7 +24,9 @@ struct LinearWeights {
 };
 
 // weight: (columns, inner) row-major, as checkpoints have it; bias: (columns).
-LinearWeights pack(std::span<const float> weight, std::span<const float> bias, Precision precision);
+// What is packed comes into `arena`, which the result owns too.
+LinearWeights pack(std::span<const float> weight, std::span<const float> bias, Precision precision,
+                   const std::shared_ptr<std::pmr::memory_resource>& arena = make_arena());
 // The weight again, as it was rounded.
 std::vector<float> unpack(const LinearWeights& weights);
 // Bytes that `packed` has.

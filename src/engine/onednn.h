@@ -11,6 +11,7 @@ using dnnl::memory;
 
 // Rows of one product at most: they and their results stay in the cache, and few primitives are made.
 constexpr std::int64_t kBlock = 128;
+constexpr std::int64_t kBlockOnTiles = 192;
 
 const dnnl::engine& cpu();
 

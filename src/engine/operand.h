@@ -4,7 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
+
+#include "engine/buffer.h"
 
 namespace moebert::engine {
 
@@ -37,12 +38,6 @@ struct Operand {
 // A place in a container.
 inline std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
-// Grows, but never shrinks: after the largest batch nothing is allocated.
-template <class T>
-void grow(std::vector<T>& values, std::int64_t size) {
-    if (static_cast<std::int64_t>(values.size()) < size) values.resize(static_cast<std::size_t>(size));
-}
-
 class OperandRows {
 public:
     OperandRows() = default;
@@ -67,9 +62,9 @@ private:
 
     Precision precision_ = Precision::fp32;
     std::int64_t width_ = 0;
-    std::vector<std::byte> values_;
-    std::vector<float> scale_;
-    std::vector<std::int32_t> zero_;
+    Buffer<std::byte> values_;
+    Buffer<float> scale_;
+    Buffer<std::int32_t> zero_;
 };
 
 // Hidden states: float32, and beside it what products read.
@@ -86,7 +81,7 @@ public:
 
 private:
     OperandRows operand_;  // in float32 the values themselves
-    std::vector<float> values_;
+    Buffer<float> values_;
 };
 
 }  // namespace moebert::engine

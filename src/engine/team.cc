@@ -24,7 +24,7 @@ SharedLinear::SharedLinear(const Linear& linear, std::int64_t members, Result re
 
 template <class T>
 double SharedLinear::run(std::int64_t member, const OperandRows& x, std::int64_t first, std::int64_t rows, T* y,
-                         std::vector<T>& work) const {
+                         Buffer<T>& work) const {
     if (parts_.size() == 1) {
         const auto begin = rows * member / members_, end = rows * (member + 1) / members_;
         parts_.front().run(x.from(first + begin), end - begin, y + begin * columns_);
@@ -34,9 +34,10 @@ double SharedLinear::run(std::int64_t member, const OperandRows& x, std::int64_t
     for (std::int64_t i = 0; i < member; ++i) column += parts_[at(i)].weights().columns;
     const auto& part = parts_[at(member)];
     const auto columns = part.weights().columns;
-    grow(work, std::min(rows, kRowsAtOnce) * columns);
-    for (std::int64_t from = 0; from < rows; from += kRowsAtOnce) {
-        const auto count = std::min(kRowsAtOnce, rows - from);
+    const auto block = rows_a_block(rows);
+    grow(work, block * columns);
+    for (std::int64_t from = 0; from < rows; from += block) {
+        const auto count = std::min(block, rows - from);
         part.run(x.from(first + from), count, work.data());
         for (std::int64_t r = 0; r < count; ++r)
             std::copy_n(work.data() + r * columns, columns, y + (from + r) * columns_ + column);

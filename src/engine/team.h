@@ -20,7 +20,7 @@ public:
     // float, or bf16_bits. `work` is the member's own. Returns its operations.
     template <class T>
     double run(std::int64_t member, const OperandRows& x, std::int64_t first, std::int64_t rows, T* y,
-               std::vector<T>& work) const;
+               Buffer<T>& work) const;
 
 private:
     std::int64_t members_ = 1, inner_ = 0, columns_ = 0;
@@ -56,8 +56,8 @@ private:
         explicit Member(const Weights& weights) : gathered(weights.precision, weights.config.hidden_size) {}
         Router router;
         OperandRows gathered;  // an expert's rows
-        std::vector<float> floats, work;
-        std::vector<bf16_bits> halves;
+        Buffer<float> floats, work;
+        Buffer<bf16_bits> halves;
         std::vector<std::vector<std::int64_t>> load;
         double operations = 0.0;
     };
@@ -97,8 +97,8 @@ private:
     std::int64_t tokens_ = 0;
     States x_, y_, context_;
     OperandRows hidden_;
-    std::vector<float> qkv_, output_, hidden_values_, logits_;
-    std::vector<bf16_bits> qkv_bf16_;
+    Buffer<float> qkv_, output_, hidden_values_, logits_;
+    Buffer<bf16_bits> qkv_bf16_;
     std::vector<std::vector<std::int64_t>> load_;
     Laps laps_;  // of the first member
 };

@@ -21,11 +21,11 @@ constexpr std::int64_t kPanel = 64;                  // columns whose weights li
 constexpr std::int64_t kPanelStep = kPanel * kStep;  // bytes of them for one step
 constexpr std::int64_t kStepsAtOnce = 8;             // their weights fill two thirds of the first cache
 constexpr std::int64_t kBlockSums = tiles::kBlock * tiles::kBlock;
-constexpr std::int64_t kSums = onednn::kBlock * kPanel;  // of a panel, for the most rows
+constexpr std::int64_t kSums = onednn::kBlockOnTiles * kPanel;  // of a panel, for the most rows
 
 // What x's rows have beyond the last whole step, filled up with zeros.
 struct Tail {
-    alignas(64) std::byte bytes[onednn::kBlock * kStep];
+    alignas(64) std::byte bytes[onednn::kBlockOnTiles * kStep];
 
     Tail(const std::byte* x, std::int64_t rows, std::int64_t row_bytes) {
         const auto rest = row_bytes % kStep;

@@ -131,7 +131,7 @@ LinearWeights CheckpointSource::linear(const std::vector<std::string>& names, st
         bias.insert(bias.end(), b.begin(), b.end());
     }
     bias.resize(static_cast<std::size_t>(columns));
-    return pack(weight, bias, precision);
+    return pack(weight, bias, precision, arena_);
 }
 
 Values<float> CheckpointSource::floats(const std::string& name, std::int64_t) {

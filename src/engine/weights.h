@@ -85,6 +85,7 @@ private:
     const Tensor& tensor(const std::string& name) const;
 
     const Checkpoint& checkpoint_;
+    std::shared_ptr<std::pmr::memory_resource> arena_ = make_arena();  // of packed weights
 };
 
 Weights pack_weights(const Checkpoint& checkpoint, Precision precision);

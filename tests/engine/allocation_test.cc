@@ -20,8 +20,15 @@ void* operator new(std::size_t size) {
     if (void* block = std::malloc(size == 0 ? 1 : size)) return block;
     throw std::bad_alloc();
 }
+void* operator new(std::size_t size, std::align_val_t boundary) {
+    if (size >= kLarge) ++large_blocks;
+    const auto unit = static_cast<std::size_t>(boundary);
+    if (void* block = std::aligned_alloc(unit, (size + unit - 1) / unit * unit)) return block;
+    throw std::bad_alloc();
+}
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
 // NOLINTEND
 
 namespace moebert::engine {

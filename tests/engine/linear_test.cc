@@ -48,7 +48,7 @@ protected:
                 ASSERT_NEAR(y[static_cast<std::size_t>(r * shape.columns + c)], expected(r, c), bound)
                     << r << ", " << c;
     }
-    // In all precisions: parts of 1 to 140 rows give what all rows at once give.
+    // In all precisions: parts of 1 to 200 rows give what all rows at once give.
     void expect_the_same_bits_in_parts() const {
         for (const auto precision : {Precision::fp32, Precision::bf16, Precision::int8}) {
             if (!is_supported(precision)) continue;
@@ -56,7 +56,7 @@ protected:
             const auto operand = operand_of(x, shape.inner, precision);
             const auto all = run(linear, operand);
             std::vector<float> part(all.size());
-            for (std::int64_t count = 1; count <= std::min<std::int64_t>(140, shape.rows); count += 1 + count / 9)
+            for (std::int64_t count = 1; count <= std::min<std::int64_t>(200, shape.rows); count += 1 + count / 9)
                 for (std::int64_t first = 0; first < shape.rows; first += std::max<std::int64_t>(97, count)) {
                     const auto rows = std::min(count, shape.rows - first);
                     linear.run(operand.from(first), rows, part.data());
@@ -67,7 +67,7 @@ protected:
                 }
         }
     }
-    // Columns computed apart are those of the whole, for 1 to 140 rows.
+    // Columns computed apart are those of the whole, for 1 to 200 rows.
     void expect_the_same_bits_in_columns(std::int64_t parts) const {
         for (const auto precision : {Precision::fp32, Precision::bf16, Precision::int8}) {
             if (!is_supported(precision)) continue;
@@ -79,7 +79,7 @@ protected:
             for (const auto& cut : cuts) {
                 const auto columns = cut.weights().columns;
                 std::vector<float> part(static_cast<std::size_t>(shape.rows * columns));
-                for (std::int64_t rows = 1; rows <= std::min<std::int64_t>(140, shape.rows); rows += 1 + rows / 9) {
+                for (std::int64_t rows = 1; rows <= std::min<std::int64_t>(200, shape.rows); rows += 1 + rows / 9) {
                     cut.run(operand.from(0), rows, part.data());
                     for (std::int64_t r = 0; r < rows; ++r)
                         ASSERT_EQ(std::memcmp(all.data() + r * shape.columns + column, part.data() + r * columns,
