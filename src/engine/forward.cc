@@ -30,7 +30,6 @@ const char* to_string(Part part) {
 Worker::Worker(const Weights& weights)
     : weights_(weights),
       x_(weights.precision, weights.config.hidden_size),
-      y_(weights.precision, weights.config.hidden_size),
       context_(weights.precision, weights.config.hidden_size),
       hidden_(weights.precision, feed_forward_width(weights.config)),
       grouped_(weights.precision, weights.config.hidden_size) {}
@@ -82,7 +81,8 @@ void Worker::prepare(std::span<const Feature* const> sentences) {
     rows_ = std::ssize(ids_);
     sentences_ = std::ssize(sentences);
     const auto& c = weights_.config;
-    for (auto* states : {&x_, &y_, &context_}) states->reserve(rows_);
+    x_.reserve(rows_);
+    context_.reserve(std::max({longest, kMostRowsAtOnce, sentences_}));
     for (auto* block : {&hidden_, &grouped_}) block->reserve(kMostRowsAtOnce);
     grow(output_, rows_ * c.hidden_size);
     grow(work_, static_cast<std::int64_t>(weights_.rounds_attention ? attention_bf16_work(longest, c.head_size())
@@ -126,7 +126,7 @@ void Worker::attend_sentence(std::int64_t place, std::int64_t tokens, std::int64
         attention(qkv_.data() + offset, tokens, c.num_attention_heads, c.head_size(), part, work_.data(), out);
 }
 
-// x becomes y = LayerNorm(attention(x) + x), a few sentences at a time, so that what they need stays in the cache; with
+// x becomes LayerNorm(attention(x) + x), a few sentences at a time, so that what they need stays in the cache; with
 // `only_first` of each sentence's first row alone, in the order of the sentences.
 void Worker::attend(const Layer& layer, bool only_first) {
     for (std::int64_t b = 0; b < sentences_;) {
@@ -137,7 +137,8 @@ void Worker::attend(const Layer& layer, bool only_first) {
         query_key_value(layer, first, last);
         for (auto s = first_sentence; s < b; ++s) {
             const auto start = starts_[at(s)], tokens = starts_[at(s + 1)] - start;
-            attend_sentence(start - first, tokens, only_first ? 1 : tokens, context_.row(only_first ? s : start));
+            attend_sentence(start - first, tokens, only_first ? 1 : tokens,
+                            context_.row(only_first ? s : start - first));
         }
         laps_.end(Part::attention);
         if (!only_first) finish_attention(layer, first, last);
@@ -149,12 +150,12 @@ void Worker::attend(const Layer& layer, bool only_first) {
 
 void Worker::finish_attention(const Layer& layer, std::int64_t first, std::int64_t last) {
     const auto width = weights_.config.hidden_size;
-    context_.round(first, last - first);
-    multiply(layer.attention_output, context_.operand().from(first), last - first, output_.data());
+    context_.round(0, last - first);
+    multiply(layer.attention_output, context_.operand().from(0), last - first, output_.data());
     for (auto row = first; row < last; ++row) {
         add_layer_norm(output_.data() + (row - first) * width, x_.row(row), layer.attention_norm.view(), 1.0F,
-                       y_.row(row));
-        y_.round(row);
+                       x_.row(row));
+        x_.round(row);
     }
     laps_.end(Part::attention_output);
 }
@@ -169,7 +170,7 @@ void Worker::move_first_rows(States& states) {
     rows_ = sentences_;
 }
 
-// x[to] = LayerNorm(W2 act(W1 y[to] + b1) + b2 + y[to]) * factor for the rows given; for all of them when empty.
+// x becomes LayerNorm(W2 act(W1 x + b1) + b2 + x) * factor, in the rows given; in all of them when there are none.
 void Worker::feed_forward(const FeedForward& expert, std::span<const std::int32_t> rows,
                           std::span<const float> factor) {
     const auto width = weights_.config.hidden_size;
@@ -178,13 +179,13 @@ void Worker::feed_forward(const FeedForward& expert, std::span<const std::int32_
     const auto block = rows_a_block(count);
     for (std::int64_t first = 0; first < count; first += block) {
         const auto size = std::min(block, count - first);
-        for (std::int64_t i = 0; !all && i < size; ++i) grouped_.copy(i, y_.operand(), rows[at(first + i)]);
-        const auto in = all ? y_.operand().from(first) : grouped_.from(0);
+        for (std::int64_t i = 0; !all && i < size; ++i) grouped_.copy(i, x_.operand(), rows[at(first + i)]);
+        const auto in = all ? x_.operand().from(first) : grouped_.from(0);
         multiply(expert.up, in, size, hidden_);
         multiply(expert.down, hidden_.from(0), size, output_.data());
         for (std::int64_t i = 0; i < size; ++i) {
             const auto row = all ? first + i : rows[at(first + i)];
-            add_layer_norm(output_.data() + i * width, y_.row(row), expert.norm.view(),
+            add_layer_norm(output_.data() + i * width, x_.row(row), expert.norm.view(),
                            factor.empty() ? 1.0F : factor[at(first + i)], x_.row(row));
             x_.round(row);
         }
@@ -193,11 +194,11 @@ void Worker::feed_forward(const FeedForward& expert, std::span<const std::int32_
 
 void Worker::route(const Layer& layer, std::size_t k) {
     const auto& c = weights_.config;
-    router_.choose(c, layer, std::span(ids_).first(at(rows_)), starts_, y_.row(0), load_[k]);
+    router_.choose(c, layer, std::span(ids_).first(at(rows_)), starts_, x_.row(0), load_[k]);
     if (only_first_ && looks_at_all(c)) {
-        move_first_rows(y_);
+        move_first_rows(x_);
         router_.keep_first(starts_);
-        y_.round(0, rows_);
+        x_.round(0, rows_);
     }
     router_.group(c, rows_);
 }

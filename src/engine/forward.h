@@ -95,7 +95,8 @@ private:
     std::int64_t rows_ = 0, sentences_ = 0;
     std::vector<std::int64_t> starts_;  // (B + 1), the first row of each sentence
     std::vector<std::int32_t> ids_;     // (T)
-    States x_, y_, context_;            // of a layer: its input, after attention, attention's own
+    States x_;                          // what each layer takes and leaves
+    States context_;                    // attention's results of a few sentences, or of each sentence's first row
     OperandRows hidden_, grouped_;      // a block of rows inside the feed-forward layer
     Buffer<float> qkv_;                 // of a few sentences: queries, keys and values, (rows, 3 H)
     Buffer<bf16_bits> qkv_bf16_;        // the same where products of attention are bfloat16

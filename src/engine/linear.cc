@@ -316,11 +316,11 @@ double Linear::ceiling() const {
     using Clock = std::chrono::steady_clock;
     const Product alone(weights(), "linear", Result::fp32);
     const auto& w = alone.weights;
-    const std::vector<std::byte> zeros(static_cast<std::size_t>(kBlock * w.inner) * 4);
+    const Buffer<std::byte> zeros(static_cast<std::size_t>(kBlock * w.inner) * 4);
     const std::vector<float> scale(kBlock);
     const std::vector<std::int32_t> zero(kBlock);
     const Operand x{zeros.data(), scale.data(), zero.data()};
-    std::vector<float> out(static_cast<std::size_t>(kBlock * w.columns));
+    Buffer<float> out(static_cast<std::size_t>(kBlock * w.columns));
     const OneThread one;
     double best = 0.0;
     for (int repetition = 0; repetition < 5; ++repetition) {
