@@ -43,15 +43,9 @@ protected:
         TrainingJob job{student, features};
         job.terms = {"task"};
         job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
-            auto own = forward_options;
-            own.hidden_states = true;
-            auto its = own;
-            its.training = false;
-            const auto target = forward(teacher, batch, its);
-            const auto output = forward(student, batch, own);
-            const auto loss = distillation_loss(output, target, batch, ProblemType::classification, {2.0, 0.5}, share);
+            const auto [loss, load] = test::distil_step(teacher, student, batch, forward_options, {2.0, 0.5}, share);
             trained.losses.push_back(loss.total.item<double>());
-            return StepLoss{loss.total, {loss.task}, output.expert_load};
+            return StepLoss{loss.total, {loss.task}, load};
         };
         train(job, options, {});
         trained.weights = model_tensors(student);

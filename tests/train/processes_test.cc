@@ -161,14 +161,8 @@ protected:
         job.checkpoint = checkpoint;
         job.terms = {"task", "hidden", "prediction", "balance"};
         job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
-            auto own = forward_options;
-            own.hidden_states = true;
-            auto its = own;
-            its.training = false;
-            const auto target = forward(teacher, batch, its);
-            const auto output = forward(student, batch, own);
-            const auto loss = distillation_loss(output, target, batch, ProblemType::classification, {2.0, 0.5}, share);
-            return StepLoss{loss.total, {loss.task, loss.hidden, loss.prediction, loss.balance}, output.expert_load};
+            const auto [loss, load] = test::distil_step(teacher, student, batch, forward_options, {2.0, 0.5}, share);
+            return StepLoss{loss.total, {loss.task, loss.hidden, loss.prediction, loss.balance}, load};
         };
         train(job, options, {});
         Trained trained{model_tensors(student), {}};

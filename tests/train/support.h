@@ -7,6 +7,7 @@
 #include "io/support.h"
 #include "moe/build_student.h"
 #include "moe/hash_table.h"
+#include "train/losses.h"
 #include "train/model.h"
 
 namespace moebert::test {
@@ -59,6 +60,22 @@ inline double relative_error(const torch::Tensor& actual, const torch::Tensor& e
     EXPECT_EQ(actual.sizes(), expected.sizes());
     const auto a = actual.detach().to(torch::kFloat64), e = expected.detach().to(torch::kFloat64);
     return (a - e).abs().max().item<double>() / std::max(1e-12, e.abs().max().item<double>());
+}
+
+struct DistilStep {
+    DistillationLoss loss;
+    std::vector<torch::Tensor> expert_load;
+};
+
+// A student's loss on a batch against its teacher's answers, given without dropout.
+inline DistilStep distil_step(const Model& teacher, const Model& student, const Batch& batch, ForwardOptions options,
+                              const DistillationWeights& weights, const StepShare& share) {
+    options.hidden_states = true;
+    auto its = options;
+    its.training = false;
+    const auto target = forward(teacher, batch, its);
+    const auto output = forward(student, batch, options);
+    return {distillation_loss(output, target, batch, ProblemType::classification, weights, share), output.expert_load};
 }
 
 }  // namespace moebert::test
