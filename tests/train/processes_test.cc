@@ -36,7 +36,7 @@ int free_port() {
 // NCCL takes a GPU for each process.
 bool can_run_together(int size) {
 #ifdef MOEBERT_CUDA
-    return torch::cuda::device_count() >= static_cast<std::size_t>(size);
+    return static_cast<int>(torch::cuda::device_count()) >= size;
 #else
     return size > 0;
 #endif
