@@ -4,8 +4,8 @@
     bench/scaling.py build/release/bin/moebert WORK [--processes 1 2] [--precision fp32 bf16] [--json OUT] [--half]
         [--sentences 16]
 
-Every step has 16 sentences of 128 tokens altogether; with --half one process also takes steps of 8, from which
-bench/scaling_model.py knows what a step costs whatever its sentences. WORK gets a random checkpoint and a made-up data
+Every step has so many sentences of 128 tokens altogether; with --half one process also takes steps of half as many, from which
+(with 16) bench/scaling_model.py knows what a step costs whatever its sentences. WORK gets a random checkpoint and a made-up data
 set (450 MB), and is kept for the next time. Prints real tokens a second (the median of the steps after the third).
 """
 import argparse

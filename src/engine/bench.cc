@@ -77,10 +77,6 @@ std::vector<Feature> random_features(std::size_t count, std::size_t tokens, std:
     return features;
 }
 
-std::size_t divide_up(std::size_t a, std::int64_t b) {
-    return (a + static_cast<std::size_t>(b) - 1) / static_cast<std::size_t>(b);
-}
-
 // Sorted by length and cut into batches, each `every`-th of these: what a machine that is slow can still measure.
 std::vector<Feature> thin_out(std::vector<Feature> features, std::int64_t batch_size, std::int64_t every) {
     std::ranges::stable_sort(features, {}, [](const Feature& feature) { return feature.input_ids.size(); });
@@ -111,7 +107,7 @@ std::vector<Workload> make_workloads(const BenchOptions& options, const ModelCon
             for (const auto& file : options.text) {
                 auto features =
                     thin_out(make_features(read_lines_of_text(file), input), options.batch_size, options.every);
-                const auto batches = divide_up(features.size(), options.batch_size);
+                const auto batches = engine::at(engine::divide_up(std::ssize(features), options.batch_size));
                 const auto folder = std::filesystem::absolute(file).parent_path().filename().string();
                 workloads.push_back({"ragged-" + folder, std::move(features), batches});
             }

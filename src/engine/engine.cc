@@ -20,8 +20,6 @@
 namespace moebert::engine {
 namespace {
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 // Indices of features: by falling length, cut into batches.
 struct Plan {
     std::vector<std::size_t> order;

@@ -82,9 +82,10 @@ void Worker::prepare(std::span<const Feature* const> sentences) {
     sentences_ = std::ssize(sentences);
     const auto& c = weights_.config;
     x_.reserve(rows_);
-    context_.reserve(std::max({longest, kMostRowsAtOnce, sentences_}));
+    const auto together = std::max({longest, kMostRowsAtOnce, sentences_});  // a few sentences, or all first rows
+    context_.reserve(together);
     for (auto* block : {&hidden_, &grouped_}) block->reserve(kMostRowsAtOnce);
-    grow(output_, rows_ * c.hidden_size);
+    grow(output_, together * c.hidden_size);
     grow(work_, static_cast<std::int64_t>(weights_.rounds_attention ? attention_bf16_work(longest, c.head_size())
                                                                     : attention_work(longest, c.head_size())));
     const auto at_once = 3 * std::max(longest, kMostRowsAtOnce) * c.hidden_size;

@@ -1,6 +1,7 @@
 // The forward pass over sentences that lie one after another.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <span>
@@ -40,7 +41,7 @@ private:
 constexpr std::int64_t kMostRowsAtOnce = 191;
 inline std::int64_t rows_a_block(std::int64_t rows) {
     const auto blocks = std::max<std::int64_t>(1, (rows + 64) / 128);
-    return (rows + blocks - 1) / blocks;
+    return divide_up(rows, blocks);
 }
 
 // A sentence's logits come from its first row, except for questions.

@@ -240,8 +240,7 @@ Operand after(const Operand& x, std::int64_t rows, std::int64_t inner, Precision
 
 template <class Block>
 void Linear::in_blocks(const Operand& x, std::int64_t rows, Block block) const try {
-    const auto most = product_->block(), blocks = std::max<std::int64_t>(1, (rows + most - 1) / most),
-               size = (rows + blocks - 1) / blocks;
+    const auto blocks = std::max<std::int64_t>(1, divide_up(rows, product_->block())), size = divide_up(rows, blocks);
     for (std::int64_t first = 0; first < rows; first += size)
         block(after(x, first, product_->weights.inner, product_->weights.precision), first,
               std::min(size, rows - first));

@@ -35,6 +35,8 @@ struct Operand {
     const std::int32_t* zero;
 };
 
+constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 // A place in a container.
 inline std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 

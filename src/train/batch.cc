@@ -14,7 +14,7 @@ BatchLayout make_layout(std::vector<std::int64_t> row_starts, std::vector<std::i
     const auto sentences = static_cast<std::size_t>(layout.sentences());
     for (std::size_t b = 0; b < sentences; ++b)
         layout.longest = std::max(layout.longest, layout.row_starts[b + 1] - layout.row_starts[b]);
-    std::vector<std::int64_t> sentence_of_row, place_of_row, slot_of_row, row_of_slot;
+    std::vector<std::int64_t> sentence_of_row, slot_of_row, row_of_slot;
     const auto slots = layout.longest * layout.sentences();
     auto has_row = torch::zeros({slots, 1}, torch::kBool);
     auto key_bias = torch::zeros({layout.sentences(), layout.longest});
@@ -27,14 +27,12 @@ BatchLayout make_layout(std::vector<std::int64_t> row_starts, std::vector<std::i
             if (place >= rows) continue;
             has_row.data_ptr<bool>()[slot] = true;
             sentence_of_row.push_back(static_cast<std::int64_t>(b));
-            place_of_row.push_back(place);
             slot_of_row.push_back(slot);
         }
     }
     const auto there = [&](const std::vector<std::int64_t>& values) { return torch::tensor(values).to(device); };
     layout.first_rows = there({layout.row_starts.begin(), layout.row_starts.end() - 1});
     layout.sentence_of_row = there(sentence_of_row);
-    layout.place_of_row = there(place_of_row);
     layout.padded = {there(row_of_slot), there(slot_of_row), has_row.to(device)};
     const bool all_are_keys =
         std::accumulate(layout.key_lengths.begin(), layout.key_lengths.end(), std::int64_t{0}) == slots;

@@ -26,7 +26,6 @@ struct BatchLayout {
     std::int64_t longest = 0;               // rows of a sentence
     torch::Tensor first_rows;               // (B) int64, the row of each [CLS]
     torch::Tensor sentence_of_row;          // (T) int64
-    torch::Tensor place_of_row;             // (T) int64, in its sentence, from 0
     Slots padded;                           // the rows as (B, longest) slots
     torch::Tensor key_bias;  // (B, longest) float32: 0 for keys, minus infinity for others; undefined without
 

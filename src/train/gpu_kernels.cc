@@ -31,7 +31,6 @@ torch::Tensor attention(const torch::Tensor& qkv, const BatchLayout& layout, ker
 }
 
 void adamw(const AdamSetting& s, const AdamGroup& group) {
-    if (group.parameters.empty()) return;
     const auto device = group.parameters.front().device();
     const auto steps = torch::tensor(group.steps).to(device).unbind();
     // It divides by what it calls the scale.

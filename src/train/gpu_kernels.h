@@ -17,7 +17,7 @@ void make_deterministic();
 // the same type.
 torch::Tensor attention(const torch::Tensor& qkv, const BatchLayout& layout, kernels::Heads heads, double dropout_p);
 
-// One pass of AdamW over parameters of one weight decay; `steps` are each parameter's, this one counted.
+// One pass of AdamW over parameters of one weight decay, at least one; `steps` are each parameter's, this one counted.
 struct AdamGroup {
     std::vector<torch::Tensor> parameters, gradients, means, variances;
     std::vector<float> steps;

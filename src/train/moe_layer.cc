@@ -22,7 +22,8 @@ namespace {
 torch::Tensor sentence_means(const torch::Tensor& x, const BatchLayout& layout) {
     const auto lengths = torch::tensor(layout.key_lengths, x.options()).index_select(0, layout.sentence_of_row);
     auto weights = lengths.reciprocal();
-    if (layout.key_bias.defined()) weights = weights * (layout.place_of_row < lengths).to(weights.options());
+    if (layout.key_bias.defined())
+        weights = weights * layout.key_bias.flatten().index_select(0, layout.padded.slot_of_row).exp();
     return torch::zeros({layout.sentences(), x.size(1)}, x.options())
         .index_add(0, layout.sentence_of_row, x * weights.unsqueeze(1));
 }

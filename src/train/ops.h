@@ -1,5 +1,5 @@
-// Differentiable operations over packed rows. On CPUs they run the kernels of kernels.h; on GPUs
-// those of gpu_kernels.h or, and in tests that compare the two, plain twins out of libtorch's own operators.
+// Differentiable operations over packed rows. On CPUs they run the kernels of kernels.h; on GPUs attention
+// runs that of gpu_kernels.h, and the rest, as in tests that compare, plain twins out of libtorch's own operators.
 #pragma once
 
 #include <memory>
