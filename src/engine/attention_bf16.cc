@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "engine/tile_registers.h"
 #include "engine/tiles.h"
@@ -158,8 +159,8 @@ struct Head {
         return 1.0F / _mm512_reduce_add_ps(sum);
     }
 
-    template <int R>
-    MOEBERT_TARGET void rows(const bf16_bits* q, std::int64_t stride, float scale, float* out,
+    template <int R, class Out>
+    MOEBERT_TARGET void rows(const bf16_bits* q, std::int64_t stride, float scale, Out* out,
                              std::int64_t out_stride) const {
         // H is even where heads are whole vectors, so that rows begin on pairs.
         product_rows<R>(reinterpret_cast<const Pair*>(q), stride / 2, keys, padded, size / 2, scores, padded);
@@ -169,14 +170,23 @@ struct Head {
         for (int r = 0; r < R; ++r) finish(r, inverse[r], out + r * out_stride);
     }
 
-    MOEBERT_INLINE void finish(std::int64_t r, float inverse, float* out) const {
-        for (std::int64_t i = 0; i < size; i += kLanes)
-            _mm512_storeu_ps(out + i, _mm512_mul_ps(_mm512_loadu_ps(outputs + r * size + i), _mm512_set1_ps(inverse)));
+    template <class Out>
+    MOEBERT_INLINE void finish(std::int64_t r, float inverse, Out* out) const {
+        for (std::int64_t i = 0; i < size; i += kLanes) {
+            const __m512 y = _mm512_mul_ps(_mm512_loadu_ps(outputs + r * size + i), _mm512_set1_ps(inverse));
+            if constexpr (std::is_same_v<Out, float>) {
+                _mm512_storeu_ps(out + i, y);
+            } else {
+                const __m256bh rounded = _mm512_cvtneps_pbh(y);
+                std::memcpy(out + i, &rounded, sizeof rounded);
+            }
+        }
     }
 
     // Two tiles of queries, at q0 and q1, `count` of each.
+    template <class Out>
     MOEBERT_TILE_TARGET void rows_on_tiles(const bf16_bits* q0, const bf16_bits* q1, std::int64_t count,
-                                           std::int64_t stride, float scale, float* out0, float* out1,
+                                           std::int64_t stride, float scale, Out* out0, Out* out1,
                                            std::int64_t out_stride) const {
         constexpr auto kSecond = tiles::kSide;  // the first row of the second tile
         for (std::int64_t t = 0; t < padded; t += tiles::kBlock) {
@@ -206,9 +216,9 @@ struct Head {
 };
 
 // The last rows, fewer than kRows.
-template <int R>
+template <int R, class Out>
 MOEBERT_TARGET void rest(const Head& head, const bf16_bits* q, std::int64_t stride, float scale, std::int64_t count,
-                         float* out, std::int64_t out_stride) {
+                         Out* out, std::int64_t out_stride) {
     if (count == R) return head.rows<R>(q, stride, scale, out, out_stride);
     if constexpr (R > 1) rest<R - 1>(head, q, stride, scale, count, out, out_stride);
 }
@@ -222,7 +232,8 @@ bool has_bf16_attention(std::int64_t head_size) {
 namespace {
 
 // Queries and outputs at `q` and `out`, of one head.
-void attend(const Head& head, const bf16_bits* q, std::int64_t stride, std::int64_t queries, float* out,
+template <class Out>
+void attend(const Head& head, const bf16_bits* q, std::int64_t stride, std::int64_t queries, Out* out,
             std::int64_t out_stride) {
     const float scale = 1.0F / std::sqrt(static_cast<float>(head.size));
     std::int64_t t = 0;
@@ -231,8 +242,9 @@ void attend(const Head& head, const bf16_bits* q, std::int64_t stride, std::int6
     rest<kRows - 1>(head, q + t * stride, stride, scale, queries - t, out + t * out_stride, out_stride);
 }
 
+template <class Out>
 MOEBERT_TILE_TARGET void attend_on_tiles(const Head& head, const bf16_bits* q, std::int64_t stride,
-                                         std::int64_t queries, float* out, std::int64_t out_stride) {
+                                         std::int64_t queries, Out* out, std::int64_t out_stride) {
     const float scale = 1.0F / std::sqrt(static_cast<float>(head.size));
     const tiles::Rows rows(queries);
     tiles::configure(rows.in_tile);
@@ -244,10 +256,9 @@ MOEBERT_TILE_TARGET void attend_on_tiles(const Head& head, const bf16_bits* q, s
     _tile_release();
 }
 
-}  // namespace
-
-void attention_bf16(const bf16_bits* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size,
-                    AttentionPart part, float* work, float* out) {
+template <class Out>
+void attend_heads(const bf16_bits* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size,
+                  AttentionPart part, float* work, Out* out) {
     const auto width = heads * head_size, stride = 3 * width;
     const Head head(work, tokens, head_size);
     const bool on_tiles = runs_on_tiles(Precision::bf16) && head_size % tiles::kBlock == 0;
@@ -255,9 +266,21 @@ void attention_bf16(const bf16_bits* qkv, std::int64_t tokens, std::int64_t head
         const bf16_bits* q = qkv + h * head_size;
         head.take_keys(q + width, stride);
         head.take_values(q + 2 * width, stride);
-        (on_tiles ? attend_on_tiles : attend)(head, q + part.first_query * stride, stride,
-                                              part.last_query - part.first_query, out + h * head_size, width);
+        (on_tiles ? attend_on_tiles<Out> : attend<Out>)(head, q + part.first_query * stride, stride,
+                                                        part.last_query - part.first_query, out + h * head_size, width);
     }
+}
+
+}  // namespace
+
+void attention_bf16(const bf16_bits* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size,
+                    AttentionPart part, float* work, float* out) {
+    attend_heads(qkv, tokens, heads, head_size, part, work, out);
+}
+
+void attention_bf16(const bf16_bits* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size,
+                    AttentionPart part, float* work, bf16_bits* out) {
+    attend_heads(qkv, tokens, heads, head_size, part, work, out);
 }
 
 std::size_t attention_bf16_work(std::int64_t tokens, std::int64_t head_size) {
@@ -274,6 +297,10 @@ namespace moebert::engine {
 bool has_bf16_attention(std::int64_t) { return false; }
 
 void attention_bf16(const bf16_bits*, std::int64_t, std::int64_t, std::int64_t, AttentionPart, float*, float*) {
+    fail("attention in bfloat16: not on this processor");
+}
+
+void attention_bf16(const bf16_bits*, std::int64_t, std::int64_t, std::int64_t, AttentionPart, float*, bf16_bits*) {
     fail("attention in bfloat16: not on this processor");
 }
 

@@ -12,13 +12,35 @@ bool is_pooled(const ModelConfig& c) { return c.problem_type != ProblemType::que
 
 bool looks_at_all(const ModelConfig& c) { return c.moe && c.moe->route_method == RouteMethod::gate_sentence; }
 
-void embed_token(const Weights& weights, const Feature& sentence, std::int64_t t, float* work, float* out) {
+void embed_token(const Weights& weights, const Feature& sentence, std::int64_t t, float* work, States& x,
+                 std::int64_t row) {
     const auto width = weights.config.hidden_size;
     const float* word = weights.words.span.data() + sentence.input_ids[at(t)] * width;
     const float* position = weights.positions.span.data() + t * width;
     const float* type = weights.types.span.data() + sentence.token_type_ids[at(t)] * width;
     for (std::int64_t i = 0; i < width; ++i) work[i] = position[i] + type[i];
-    add_layer_norm(word, work, weights.embedding_norm.view(), 1.0F, out);
+    x.set_layer_norm(row, word, work, weights.embedding_norm.view());
+}
+
+void attend_sentence(const Weights& weights, const float* qkv, std::int64_t tokens, AttentionPart part, float* work,
+                     States& context, std::int64_t row) {
+    const auto& c = weights.config;
+    attention(qkv, tokens, c.num_attention_heads, c.head_size(), part, work, context.row(row));
+}
+
+void attend_sentence(const Weights& weights, const bf16_bits* qkv, std::int64_t tokens, AttentionPart part, float* work,
+                     States& context, std::int64_t row) {
+    const auto& c = weights.config;
+    if (weights.rounds_context())
+        attention_bf16(qkv, tokens, c.num_attention_heads, c.head_size(), part, work, context.bf16_row(row));
+    else
+        attention_bf16(qkv, tokens, c.num_attention_heads, c.head_size(), part, work, context.row(row));
+}
+
+std::int64_t attend_work(const Weights& weights, std::int64_t tokens) {
+    const auto size = weights.config.head_size();
+    return static_cast<std::int64_t>(weights.rounds_attention ? attention_bf16_work(tokens, size)
+                                                              : attention_work(tokens, size));
 }
 
 const char* to_string(Part part) {
@@ -82,13 +104,13 @@ void Worker::prepare(std::span<const Feature* const> sentences) {
     sentences_ = std::ssize(sentences);
     const auto& c = weights_.config;
     x_.reserve(rows_);
-    const auto together = std::max({longest, kMostRowsAtOnce, sentences_});  // a few sentences, or all first rows
+    const auto most = most_rows_at_once(weights_.precision);
+    const auto together = std::max({longest, most, sentences_});  // a few sentences, or all first rows
     context_.reserve(together);
-    for (auto* block : {&hidden_, &grouped_}) block->reserve(kMostRowsAtOnce);
+    for (auto* block : {&hidden_, &grouped_}) block->reserve(most);
     grow(output_, together * c.hidden_size);
-    grow(work_, static_cast<std::int64_t>(weights_.rounds_attention ? attention_bf16_work(longest, c.head_size())
-                                                                    : attention_work(longest, c.head_size())));
-    const auto at_once = 3 * std::max(longest, kMostRowsAtOnce) * c.hidden_size;
+    grow(work_, attend_work(weights_, longest));
+    const auto at_once = 3 * std::max(longest, most) * c.hidden_size;
     if (weights_.rounds_attention)
         grow(qkv_bf16_, at_once);
     else
@@ -98,10 +120,8 @@ void Worker::prepare(std::span<const Feature* const> sentences) {
 
 void Worker::embed(std::span<const Feature* const> sentences) {
     for (std::int64_t b = 0; b < sentences_; ++b)
-        for (auto row = starts_[at(b)]; row < starts_[at(b + 1)]; ++row) {
-            embed_token(weights_, *sentences[at(b)], row - starts_[at(b)], output_.data(), x_.row(row));
-            x_.round(row);
-        }
+        for (auto row = starts_[at(b)]; row < starts_[at(b + 1)]; ++row)
+            embed_token(weights_, *sentences[at(b)], row - starts_[at(b)], output_.data(), x_, row);
     laps_.end(Part::embeddings);
 }
 
@@ -115,31 +135,25 @@ void Worker::query_key_value(const Layer& layer, std::int64_t first, std::int64_
     laps_.end(Part::query_key_value);
 }
 
-// `place`: the sentence's first row in the buffer of queries, keys and values. Only its first queries are computed.
-void Worker::attend_sentence(std::int64_t place, std::int64_t tokens, std::int64_t queries, float* out) {
-    const auto& c = weights_.config;
-    const AttentionPart part{0, queries, 0, c.num_attention_heads};
-    const auto offset = 3 * place * c.hidden_size;
-    if (weights_.rounds_attention)
-        attention_bf16(qkv_bf16_.data() + offset, tokens, c.num_attention_heads, c.head_size(), part, work_.data(),
-                       out);
-    else
-        attention(qkv_.data() + offset, tokens, c.num_attention_heads, c.head_size(), part, work_.data(), out);
-}
-
 // x becomes LayerNorm(attention(x) + x), a few sentences at a time, so that what they need stays in the cache; with
 // `only_first` of each sentence's first row alone, in the order of the sentences.
 void Worker::attend(const Layer& layer, bool only_first) {
+    const auto& c = weights_.config;
+    const auto most = most_rows_at_once(weights_.precision);
     for (std::int64_t b = 0; b < sentences_;) {
         const auto first_sentence = b, first = starts_[at(b)];
-        while (++b < sentences_ && starts_[at(b + 1)] - first <= kMostRowsAtOnce) {
+        while (++b < sentences_ && starts_[at(b + 1)] - first <= most) {
         }
         const auto last = starts_[at(b)];
         query_key_value(layer, first, last);
         for (auto s = first_sentence; s < b; ++s) {
-            const auto start = starts_[at(s)], tokens = starts_[at(s + 1)] - start;
-            attend_sentence(start - first, tokens, only_first ? 1 : tokens,
-                            context_.row(only_first ? s : start - first));
+            const auto place = starts_[at(s)] - first, tokens = starts_[at(s + 1)] - starts_[at(s)];
+            const AttentionPart part{0, only_first ? 1 : tokens, 0, c.num_attention_heads};
+            const auto run = [&](const auto* qkv) {
+                attend_sentence(weights_, qkv + 3 * place * c.hidden_size, tokens, part, work_.data(), context_,
+                                only_first ? s : place);
+            };
+            weights_.rounds_attention ? run(qkv_bf16_.data()) : run(qkv_.data());
         }
         laps_.end(Part::attention);
         if (!only_first) finish_attention(layer, first, last);
@@ -151,13 +165,10 @@ void Worker::attend(const Layer& layer, bool only_first) {
 
 void Worker::finish_attention(const Layer& layer, std::int64_t first, std::int64_t last) {
     const auto width = weights_.config.hidden_size;
-    context_.round(0, last - first);
+    if (!weights_.rounds_context()) context_.round(0, last - first);
     multiply(layer.attention_output, context_.operand().from(0), last - first, output_.data());
-    for (auto row = first; row < last; ++row) {
-        add_layer_norm(output_.data() + (row - first) * width, x_.row(row), layer.attention_norm.view(), 1.0F,
-                       x_.row(row));
-        x_.round(row);
-    }
+    for (auto row = first; row < last; ++row)
+        x_.set_layer_norm(row, output_.data() + (row - first) * width, x_.row(row), layer.attention_norm.view());
     laps_.end(Part::attention_output);
 }
 
@@ -177,7 +188,7 @@ void Worker::feed_forward(const FeedForward& expert, std::span<const std::int32_
     const auto width = weights_.config.hidden_size;
     const bool all = rows.empty();
     const auto count = all ? rows_ : std::ssize(rows);
-    const auto block = rows_a_block(count);
+    const auto block = rows_a_block(count, weights_.precision);
     for (std::int64_t first = 0; first < count; first += block) {
         const auto size = std::min(block, count - first);
         for (std::int64_t i = 0; !all && i < size; ++i) grouped_.copy(i, x_.operand(), rows[at(first + i)]);
@@ -186,9 +197,8 @@ void Worker::feed_forward(const FeedForward& expert, std::span<const std::int32_
         multiply(expert.down, hidden_.from(0), size, output_.data());
         for (std::int64_t i = 0; i < size; ++i) {
             const auto row = all ? first + i : rows[at(first + i)];
-            add_layer_norm(output_.data() + i * width, x_.row(row), expert.norm.view(),
-                           factor.empty() ? 1.0F : factor[at(first + i)], x_.row(row));
-            x_.round(row);
+            x_.set_layer_norm(row, output_.data() + i * width, x_.row(row), expert.norm.view(),
+                              factor.empty() ? 1.0F : factor[at(first + i)]);
         }
     }
 }

@@ -36,12 +36,13 @@ private:
     std::chrono::steady_clock::time_point since_;
 };
 
-// Rows of a layer at a time, so that its wide results stay in the cache: 128 or so, rather more than few, for which its
-// weights would be read once more.
-constexpr std::int64_t kMostRowsAtOnce = 191;
-inline std::int64_t rows_a_block(std::int64_t rows) {
-    const auto blocks = std::max<std::int64_t>(1, (rows + 64) / 128);
-    return divide_up(rows, blocks);
+// Rows of a layer at a time, so that its wide results stay in the cache: about so many, rather more than few, for which
+// its weights would be read once more.
+constexpr std::int64_t rows_at_once(Precision precision) { return precision == Precision::fp32 ? 256 : 128; }
+constexpr std::int64_t most_rows_at_once(Precision precision) { return rows_at_once(precision) * 3 / 2 - 1; }
+inline std::int64_t rows_a_block(std::int64_t rows, Precision precision) {
+    const auto about = rows_at_once(precision);
+    return divide_up(rows, std::max<std::int64_t>(1, (rows + about / 2) / about));
 }
 
 // A sentence's logits come from its first row, except for questions.
@@ -51,8 +52,18 @@ bool looks_at_all(const ModelConfig& config);
 // Columns inside the feed-forward layer.
 std::int64_t feed_forward_width(const ModelConfig& config);
 
-// The embeddings' output for token t of a sentence, (H). `work` holds H floats.
-void embed_token(const Weights& weights, const Feature& sentence, std::int64_t t, float* work, float* out);
+// A row of x becomes the embeddings' output for token t of a sentence. `work` holds H floats.
+void embed_token(const Weights& weights, const Feature& sentence, std::int64_t t, float* work, States& x,
+                 std::int64_t row);
+
+// Attention inside one sentence: context's rows from `row` on become its results, and are not rounded yet unless
+// weights.rounds_context(). qkv: (tokens, 3 H).
+void attend_sentence(const Weights& weights, const float* qkv, std::int64_t tokens, AttentionPart part, float* work,
+                     States& context, std::int64_t row);
+void attend_sentence(const Weights& weights, const bf16_bits* qkv, std::int64_t tokens, AttentionPart part, float* work,
+                     States& context, std::int64_t row);
+// Floats that `work` must have.
+std::int64_t attend_work(const Weights& weights, std::int64_t tokens);
 
 // One thread's work space and what it computes; the weights are shared. Nothing is allocated once it has seen its
 // largest batch.
@@ -81,7 +92,6 @@ private:
     void embed(std::span<const Feature* const> sentences);
     void query_key_value(const Layer& layer, std::int64_t first, std::int64_t last);
     void attend(const Layer& layer, bool only_first);
-    void attend_sentence(std::int64_t place, std::int64_t tokens, std::int64_t queries, float* out);
     void finish_attention(const Layer& layer, std::int64_t first, std::int64_t last);
     void move_first_rows(States& states);
     void feed_forward(const FeedForward& expert, std::span<const std::int32_t> rows, std::span<const float> factor);

@@ -107,7 +107,10 @@ HWY_INLINE float sum_over(std::int64_t count, Term term) {
     return hn::GetLane(hn::SumOfLanes(kF, hn::Add(hn::Add(a, b), hn::Add(c, d))));
 }
 
-void AddLayerNorm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out) {
+// row(i, n, values) is called for all parts of the result, n values each but for the last.
+template <class Part>
+HWY_INLINE void layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
+                           Part part) {
     const auto width = std::ssize(norm.scale);
     const auto sum = sum_over(width, [&](std::int64_t i, std::size_t n) {
         const auto v = hn::Add(load(x + i, n), load(residual + i, n));
@@ -124,10 +127,22 @@ void AddLayerNorm(const float* x, const float* residual, const NormWeights& norm
     const auto finish = [&](std::int64_t i, std::size_t n) {
         const auto normal = hn::Mul(hn::Sub(load(out + i, n), mean), inverse);
         const auto y = hn::MulAdd(normal, load(norm.scale.data() + i, n), load(norm.shift.data() + i, n));
-        store(hn::Mul(y, scaling), out + i, n);
+        const auto value = hn::Mul(y, scaling);
+        store(value, out + i, n);
+        part(i, n, value);
     };
     over(
         width, [&](std::int64_t i) { finish(i, hn::Lanes(kF)); }, finish);
+}
+
+void AddLayerNorm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out) {
+    layer_norm(x, residual, norm, factor, out, [](std::int64_t, std::size_t, Vec) {});
+}
+
+void AddLayerNormBf16(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
+                      bf16_bits* rounded) {
+    layer_norm(x, residual, norm, factor, out,
+               [&](std::int64_t i, std::size_t n, Vec value) { store_bf16(value, rounded + i, n); });
 }
 
 // R rows of a (row r at a + r lda, `inner` values) times V vectors of columns of b (row k at b + k ldb).
@@ -227,16 +242,19 @@ std::size_t AttentionWork(std::int64_t tokens, std::int64_t head_size) {
     return static_cast<std::size_t>(head_size * t + tokens * d + 6 * t + 6 * d);
 }
 
-RowScale QuantizeRow(const float* x, std::int64_t count, std::uint8_t* out) {
-    auto least = hn::Zero(kF), most = hn::Zero(kF);
-    const auto look = [&](std::int64_t i, std::size_t n) {
-        const auto v = load(x + i, n);
+// The least and greatest of a row's values and zero, lane by lane.
+struct Range {
+    Vec least, most;
+
+    HWY_INLINE void add(Vec v) {
         least = hn::Min(least, v);
         most = hn::Max(most, v);
-    };
-    over(
-        count, [&](std::int64_t i) { look(i, hn::Lanes(kF)); }, look);
-    const float low = hn::GetLane(hn::MinOfLanes(kF, least)), high = hn::GetLane(hn::MaxOfLanes(kF, most));
+    }
+};
+
+HWY_INLINE RowScale quantize(const float* x, std::int64_t count, const Range& range, std::uint8_t* out) {
+    const float low = hn::GetLane(hn::MinOfLanes(kF, range.least));
+    const float high = hn::GetLane(hn::MaxOfLanes(kF, range.most));
     const float scale = high > low ? (high - low) / 255.0F : 1.0F;
     const float inverse = 1.0F / scale;
     const auto zero = static_cast<std::int32_t>(std::lrint(-low * inverse));
@@ -253,6 +271,23 @@ RowScale QuantizeRow(const float* x, std::int64_t count, std::uint8_t* out) {
     over(
         count, [&](std::int64_t i) { convert(i, hn::Lanes(kF)); }, convert);
     return {scale, zero};
+}
+
+RowScale QuantizeRow(const float* x, std::int64_t count, std::uint8_t* out) {
+    Range range{hn::Zero(kF), hn::Zero(kF)};
+    over(
+        count, [&](std::int64_t i) { range.add(hn::LoadU(kF, x + i)); },
+        [&](std::int64_t i, std::size_t n) { range.add(load(x + i, n)); });
+    return quantize(x, count, range, out);
+}
+
+RowScale AddLayerNormBytes(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
+                           std::uint8_t* bytes) {
+    Range range{hn::Zero(kF), hn::Zero(kF)};
+    layer_norm(x, residual, norm, factor, out, [&](std::int64_t, std::size_t n, Vec value) {
+        range.add(n == hn::Lanes(kF) ? value : hn::IfThenElseZero(hn::FirstN(kF, n), value));
+    });
+    return quantize(out, std::ssize(norm.scale), range, bytes);
 }
 
 HWY_INLINE Vec coarse_gelu(Vec x) {
@@ -309,6 +344,8 @@ HWY_AFTER_NAMESPACE();
 namespace moebert::engine {
 
 HWY_EXPORT(AddLayerNorm);
+HWY_EXPORT(AddLayerNormBf16);
+HWY_EXPORT(AddLayerNormBytes);
 HWY_EXPORT(Attention);
 HWY_EXPORT(AttentionWork);
 HWY_EXPORT(Dequantize);
@@ -321,6 +358,16 @@ std::string vector_target() { return HWY_DYNAMIC_DISPATCH(Target)(); }
 
 void add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out) {
     HWY_DYNAMIC_DISPATCH(AddLayerNorm)(x, residual, norm, factor, out);
+}
+
+void add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
+                    bf16_bits* rounded) {
+    HWY_DYNAMIC_DISPATCH(AddLayerNormBf16)(x, residual, norm, factor, out, rounded);
+}
+
+RowScale add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
+                        std::uint8_t* bytes) {
+    return HWY_DYNAMIC_DISPATCH(AddLayerNormBytes)(x, residual, norm, factor, out, bytes);
 }
 
 void attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, AttentionPart part,

@@ -17,8 +17,19 @@ struct NormWeights {
     float epsilon = 1e-12F;
 };
 
-// out = LayerNorm(x + residual) * factor, of one row of `width`; residual and out may be the same.
+// A row as bytes: q = round(x / scale) + zero, in 0..255, the range of x and zero spread over them.
+struct RowScale {
+    float scale;
+    std::int32_t zero;
+};
+
+// out = LayerNorm(x + residual) * factor, of one row of `width`; residual and out may be the same. Then out as
+// round_to_bf16() and quantize_row() have it.
 void add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out);
+void add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
+                    bf16_bits* rounded);
+RowScale add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
+                        std::uint8_t* bytes);
 
 // Of a sentence, queries and heads up to the last, which is not one of them.
 struct AttentionPart {
@@ -34,11 +45,6 @@ std::size_t attention_work(std::int64_t tokens, std::int64_t head_size);
 
 void round_to_bf16(const float* x, std::int64_t count, bf16_bits* out);
 
-// A row as bytes: q = round(x / scale) + zero, in 0..255, the range of x and zero spread over them.
-struct RowScale {
-    float scale;
-    std::int32_t zero;
-};
 RowScale quantize_row(const float* x, std::int64_t count, std::uint8_t* out);
 
 // Beside the bytes of an int8 layer's weights.

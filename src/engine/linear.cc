@@ -20,6 +20,7 @@ namespace {
 
 // Rows at a time, where integer sums are gone over again: they should still be in the cache then.
 constexpr std::int64_t kIntegerBlock = 64;
+constexpr std::int64_t kFloatBlock = 384;  // reading weights once more costs more than what no longer fits the cache
 
 // A function of one value, as oneDNN has it.
 struct Elementwise {
@@ -70,14 +71,9 @@ float* scratch_floats(std::int64_t count) {
     return static_cast<float*>(scratchpad(static_cast<std::size_t>(count) * sizeof(float), 1));
 }
 
-// A block of rows has at most `block`, and is filled with zeros to a multiple of `step`.
-struct RowsAtOnce {
-    std::int64_t block = kBlock, step = 1;
-};
-
-// oneDNN's kernels may sum in an order that depends on the number of rows, integers apart. Where they do, that number
-// is always the same (tests/engine/linear_test.cc looks at all of them): on processors older than AVX-512.
-RowsAtOnce rows_at_once() { return has_avx512() ? RowsAtOnce{} : RowsAtOnce{24, 24}; }
+// oneDNN's kernels may sum in an order that depends on the number of rows, integers apart. Where they do, rows of zeros
+// make it a multiple of this (tests/engine/linear_test.cc looks at all of them): on processors older than AVX-512.
+std::int64_t row_step() { return has_avx512() ? 1 : 24; }
 
 // Whether columns lie in both in the same way, so that some of one are the other.
 bool has_same_blocks(const memory::desc& a, const memory::desc& b) {
@@ -183,7 +179,7 @@ struct Linear::Product {
 
     // Rows of zeros make their number one that gives the same bits.
     void multiply_filled(const Operand& x, std::int64_t rows, void* y) const {
-        const auto step = rows_at_once().step, full = (rows + step - 1) / step * step;
+        const auto step = row_step(), full = (rows + step - 1) / step * step;
         if (full == rows) return multiply(primitives(rows), x, rows, y);
         const auto in = static_cast<std::size_t>(weights.inner) * operand_size(weights.precision),
                    out = static_cast<std::size_t>(weights.columns) * memory::data_type_size(to);
@@ -208,7 +204,9 @@ struct Linear::Product {
 
     std::int64_t block() const {
         if (on_tiles) return kBlockOnTiles;
-        return is_integer ? kIntegerBlock : rows_at_once().block;
+        if (is_integer) return kIntegerBlock;
+        if (!has_avx512()) return row_step();
+        return weights.precision == Precision::fp32 ? kFloatBlock : kBlock;
     }
 
     LinearWeights weights;
@@ -315,11 +313,12 @@ double Linear::ceiling() const {
     using Clock = std::chrono::steady_clock;
     const Product alone(weights(), "linear", Result::fp32);
     const auto& w = alone.weights;
-    const Buffer<std::byte> zeros(static_cast<std::size_t>(kBlock * w.inner) * 4);
-    const std::vector<float> scale(kBlock);
-    const std::vector<std::int32_t> zero(kBlock);
+    const auto rows = alone.block();
+    const Buffer<std::byte> zeros(static_cast<std::size_t>(rows * w.inner) * 4);
+    const std::vector<float> scale(at(rows));
+    const std::vector<std::int32_t> zero(at(rows));
     const Operand x{zeros.data(), scale.data(), zero.data()};
-    Buffer<float> out(static_cast<std::size_t>(kBlock * w.columns));
+    Buffer<float> out(static_cast<std::size_t>(rows * w.columns));
     const OneThread one;
     double best = 0.0;
     for (int repetition = 0; repetition < 5; ++repetition) {
@@ -328,11 +327,11 @@ double Linear::ceiling() const {
         std::chrono::duration<double> passed{0.0};
         for (; passed.count() < 0.02; ++runs, passed = Clock::now() - start) {
             if (alone.on_tiles)
-                alone.write(x, kBlock, out.data());
+                alone.write(x, rows, out.data());
             else
-                alone.multiply(alone.primitives(kBlock), x, kBlock, out.data());
+                alone.multiply(alone.primitives(rows), x, rows, out.data());
         }
-        best = std::max(best, 2e-9 * static_cast<double>(runs * kBlock * w.inner * w.columns) / passed.count());
+        best = std::max(best, 2e-9 * static_cast<double>(runs * rows * w.inner * w.columns) / passed.count());
     }
     return best;
 }

@@ -53,21 +53,38 @@ void OperandRows::set(std::int64_t row, const float* values) {
         round_to_bf16(values, width_, reinterpret_cast<bf16_bits*>(at(row)));
     } else {
         const auto [scale, zero] = quantize_row(values, width_, reinterpret_cast<std::uint8_t*>(at(row)));
-        scale_[static_cast<std::size_t>(row)] = scale;
-        zero_[static_cast<std::size_t>(row)] = zero;
+        set_scale(row, scale, zero);
     }
+}
+
+void OperandRows::set_scale(std::int64_t row, float scale, std::int32_t zero) {
+    scale_[static_cast<std::size_t>(row)] = scale;
+    zero_[static_cast<std::size_t>(row)] = zero;
 }
 
 void OperandRows::set(std::int64_t first, std::int64_t rows, const float* values) {
     for (std::int64_t i = 0; i < rows; ++i) set(first + i, values + i * width_);
 }
 
+void OperandRows::set_layer_norm(std::int64_t row, const float* x, const float* residual, const NormWeights& norm,
+                                 float factor, float* out) {
+    if (precision_ == Precision::fp32) {
+        add_layer_norm(x, residual, norm, factor, out);
+        if (out != data(row)) set(row, out);
+    } else if (precision_ == Precision::bf16) {
+        add_layer_norm(x, residual, norm, factor, out, reinterpret_cast<bf16_bits*>(at(row)));
+    } else {
+        const auto [scale, zero] =
+            add_layer_norm(x, residual, norm, factor, out, reinterpret_cast<std::uint8_t*>(at(row)));
+        set_scale(row, scale, zero);
+    }
+}
+
 void OperandRows::copy(std::int64_t row, const OperandRows& rows, std::int64_t other) {
     const auto from = rows.from(other);
     std::memcpy(at(row), from.values, static_cast<std::size_t>(width_) * operand_size(precision_));
     if (precision_ != Precision::int8) return;
-    scale_[static_cast<std::size_t>(row)] = *from.scale;
-    zero_[static_cast<std::size_t>(row)] = *from.zero;
+    set_scale(row, *from.scale, *from.zero);
 }
 
 void States::reserve(std::int64_t rows) {
@@ -80,12 +97,13 @@ float* States::row(std::int64_t row) {
     return values_.data() + row * operand_.width();
 }
 
-void States::round(std::int64_t row) {
-    if (operand_.precision() != Precision::fp32) operand_.set(row, this->row(row));
+void States::set_layer_norm(std::int64_t row, const float* x, const float* residual, const NormWeights& norm,
+                            float factor) {
+    operand_.set_layer_norm(row, x, residual, norm, factor, this->row(row));
 }
 
 void States::round(std::int64_t first, std::int64_t rows) {
-    for (auto row = first; row < first + rows; ++row) round(row);
+    if (operand_.precision() != Precision::fp32) operand_.set(first, rows, row(first));
 }
 
 }  // namespace moebert::engine

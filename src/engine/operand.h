@@ -29,6 +29,8 @@ Precision fastest_precision();
 
 using bf16_bits = std::uint16_t;
 
+struct NormWeights;
+
 struct Operand {
     const void* values;
     const float* scale;  // int8: a byte q stands for scale (q - zero), row by row
@@ -51,6 +53,9 @@ public:
     // From float32. Rounds to the nearest; int8 spreads a row's range, zero included, over 0..255.
     void set(std::int64_t row, const float* values);
     void set(std::int64_t first, std::int64_t rows, const float* values);
+    // `out` becomes LayerNorm(x + residual) * factor, see add_layer_norm(), and the row what set() makes of it.
+    void set_layer_norm(std::int64_t row, const float* x, const float* residual, const NormWeights& norm, float factor,
+                        float* out);
     // A copy of row `other` of `rows`, which has the same precision and width.
     void copy(std::int64_t row, const OperandRows& rows, std::int64_t other);
 
@@ -61,6 +66,7 @@ public:
 
 private:
     std::byte* at(std::int64_t row);
+    void set_scale(std::int64_t row, float scale, std::int32_t zero);
 
     Precision precision_ = Precision::fp32;
     std::int64_t width_ = 0;
@@ -76,8 +82,11 @@ public:
 
     void reserve(std::int64_t rows);
     float* row(std::int64_t row);
-    // To be called when a row's values are there.
-    void round(std::int64_t row);
+    // The row becomes LayerNorm(x + residual) * factor; it may be the residual itself.
+    void set_layer_norm(std::int64_t row, const float* x, const float* residual, const NormWeights& norm,
+                        float factor = 1.0F);
+    // To be called when rows' values were written otherwise, unless they came here, rounded, in the first place.
+    bf16_bits* bf16_row(std::int64_t row) { return static_cast<bf16_bits*>(operand_.data(row)); }
     void round(std::int64_t first, std::int64_t rows);
     const OperandRows& operand() const { return operand_; }
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/attention_bf16.h"
-
 namespace moebert::engine {
 namespace {
 
@@ -34,7 +32,7 @@ double SharedLinear::run(std::int64_t member, const OperandRows& x, std::int64_t
     for (std::int64_t i = 0; i < member; ++i) column += parts_[at(i)].weights().columns;
     const auto& part = parts_[at(member)];
     const auto columns = part.weights().columns;
-    const auto block = rows_a_block(rows);
+    const auto block = rows_a_block(rows, part.weights().precision);
     grow(work, block * columns);
     for (std::int64_t from = 0; from < rows; from += block) {
         const auto count = std::min(block, rows - from);
@@ -113,10 +111,7 @@ void Team::embed(const Feature& sentence, std::int64_t member) {
     auto& work = members_[at(member)].work;
     grow(work, weights_.config.hidden_size);
     const auto [first, last] = own(member, tokens_);
-    for (auto row = first; row < last; ++row) {
-        embed_token(weights_, sentence, row, work.data(), x_.row(row));
-        x_.round(row);
-    }
+    for (auto row = first; row < last; ++row) embed_token(weights_, sentence, row, work.data(), x_, row);
     meet(member, Part::embeddings);
 }
 
@@ -132,26 +127,23 @@ void Team::attend(std::size_t k, std::int64_t member, std::int64_t rows) {
 
     const auto heads = own(member, c.num_attention_heads);
     const AttentionPart part{0, rows, heads.first, heads.last};
-    if (weights_.rounds_attention) {
-        grow(me.work, static_cast<std::int64_t>(attention_bf16_work(tokens_, c.head_size())));
-        attention_bf16(qkv_bf16_.data(), tokens_, c.num_attention_heads, c.head_size(), part, me.work.data(),
-                       context_.row(0));
-    } else {
-        grow(me.work, static_cast<std::int64_t>(attention_work(tokens_, c.head_size())));
-        attention(qkv_.data(), tokens_, c.num_attention_heads, c.head_size(), part, me.work.data(), context_.row(0));
-    }
+    grow(me.work, attend_work(weights_, tokens_));
+    const auto run = [&](const auto* qkv) {
+        attend_sentence(weights_, qkv, tokens_, part, me.work.data(), context_, 0);
+    };
+    weights_.rounds_attention ? run(qkv_bf16_.data()) : run(qkv_.data());
     meet(member, Part::attention);
 
     const auto [first, last] = own(member, rows);
-    context_.round(first, last - first);
-    meet(member, Part::attention_output);
+    if (!weights_.rounds_context()) {
+        context_.round(first, last - first);
+        meet(member, Part::attention_output);
+    }
     me.operations += layers_[k].attention_output.run(member, context_.operand(), 0, rows, output_.data(), me.floats);
     meet(member, Part::attention_output);
-    for (auto row = first; row < last; ++row) {
-        add_layer_norm(output_.data() + row * c.hidden_size, x_.row(row), weights_.layers[k].attention_norm.view(),
-                       1.0F, y_.row(row));
-        y_.round(row);
-    }
+    for (auto row = first; row < last; ++row)
+        y_.set_layer_norm(row, output_.data() + row * c.hidden_size, x_.row(row),
+                          weights_.layers[k].attention_norm.view());
     meet(member, Part::attention_output);
 }
 
@@ -237,9 +229,8 @@ void Team::down(const SharedFeedForward& expert, std::int64_t member, std::int64
 
 // The layer's output for a row, whose feed-forward result is at `place`.
 void Team::finish_row(const FeedForward& expert, std::int64_t place, std::int64_t row, float factor) {
-    add_layer_norm(output_.data() + place * weights_.config.hidden_size, y_.row(row), expert.norm.view(), factor,
-                   x_.row(row));
-    x_.round(row);
+    x_.set_layer_norm(row, output_.data() + place * weights_.config.hidden_size, y_.row(row), expert.norm.view(),
+                      factor);
 }
 
 // By the first member alone: it is little.

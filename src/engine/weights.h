@@ -56,6 +56,9 @@ struct Weights {
     std::vector<Layer> layers;
     Linear pooler;  // (H, H) with tanh, float32; not for question answering
     Linear head;    // (labels, H), float32
+
+    // Attention's results are written as the next product reads them.
+    bool rounds_context() const { return rounds_attention && precision == Precision::bf16; }
 };
 
 // Where weights come from, by the names that checkpoints have.

@@ -52,6 +52,35 @@ TEST_P(OfWidth, AddLayerNormIsThePlainOne) {
     }
 }
 
+// The same bits as LayerNorm first and rounding then.
+TEST_P(OfWidth, AddLayerNormRoundsToo) {
+    const auto width = GetParam();
+    const auto x = random_values(width, 1), states = random_values(width, 2), scale = random_values(width, 3),
+               shift = random_values(width, 4);
+    const NormWeights norm{scale, shift, 1e-5F};
+    std::vector<float> out(x.size()), again(x.size());
+    add_layer_norm(x.data(), states.data(), norm, 0.5F, out.data());
+
+    std::vector<bf16_bits> halves(x.size() + 1, 77), expected_halves(x.size());
+    add_layer_norm(x.data(), states.data(), norm, 0.5F, again.data(), halves.data());
+    round_to_bf16(out.data(), width, expected_halves.data());
+    EXPECT_EQ(again, out);
+    EXPECT_EQ(halves.back(), 77) << "nothing is written after the row";
+    halves.pop_back();
+    EXPECT_EQ(halves, expected_halves);
+
+    std::ranges::fill(again, 0.0F);
+    std::vector<std::uint8_t> bytes(x.size() + 1, 77), expected_bytes(x.size());
+    const auto got = add_layer_norm(x.data(), states.data(), norm, 0.5F, again.data(), bytes.data());
+    const auto expected = quantize_row(out.data(), width, expected_bytes.data());
+    EXPECT_EQ(again, out);
+    EXPECT_EQ(got.scale, expected.scale);
+    EXPECT_EQ(got.zero, expected.zero);
+    EXPECT_EQ(bytes.back(), 77) << "nothing is written after the row";
+    bytes.pop_back();
+    EXPECT_EQ(bytes, expected_bytes);
+}
+
 TEST_P(OfWidth, QuantizedRowsAreWithinHalfAStep) {
     const auto width = GetParam();
     const auto bytes_of = [&](const std::vector<float>& x) {
@@ -187,6 +216,11 @@ TEST_P(OfWholeHeads, Bf16AttentionIsThePlainOneOfRoundedValues) {
                        some.data());
         EXPECT_EQ(some, std::vector<float>(out.begin() + begin * width, out.begin() + end * width));
     }
+    std::vector<bf16_bits> halves(out.size()), expected(out.size());
+    attention_bf16(rounded.data(), s.tokens, s.heads, s.head_size, {0, s.tokens, 0, s.heads}, work.data(),
+                   halves.data());
+    round_to_bf16(out.data(), std::ssize(out), expected.data());
+    EXPECT_EQ(halves, expected);
 }
 
 TEST(Vectors, OfAnUnknownSetAreRefused) { EXPECT_THROW(limit_vectors("avx1024"), UsageError); }

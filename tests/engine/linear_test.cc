@@ -48,7 +48,7 @@ protected:
                 ASSERT_NEAR(y[static_cast<std::size_t>(r * shape.columns + c)], expected(r, c), bound)
                     << r << ", " << c;
     }
-    // In all precisions: parts of 1 to 200 rows give what all rows at once give.
+    // In all precisions: parts of 1 to 400 rows give what all rows at once give.
     void expect_the_same_bits_in_parts() const {
         for (const auto precision : {Precision::fp32, Precision::bf16, Precision::int8}) {
             if (!is_supported(precision)) continue;
@@ -56,7 +56,7 @@ protected:
             const auto operand = operand_of(x, shape.inner, precision);
             const auto all = run(linear, operand);
             std::vector<float> part(all.size());
-            for (std::int64_t count = 1; count <= std::min<std::int64_t>(200, shape.rows); count += 1 + count / 9)
+            for (std::int64_t count = 1; count <= std::min<std::int64_t>(400, shape.rows); count += 1 + count / 9)
                 for (std::int64_t first = 0; first < shape.rows; first += std::max<std::int64_t>(97, count)) {
                     const auto rows = std::min(count, shape.rows - first);
                     linear.run(operand.from(first), rows, part.data());
@@ -67,7 +67,7 @@ protected:
                 }
         }
     }
-    // Columns computed apart are those of the whole, for 1 to 200 rows.
+    // Columns computed apart are those of the whole, for 1 to 400 rows.
     void expect_the_same_bits_in_columns(std::int64_t parts) const {
         for (const auto precision : {Precision::fp32, Precision::bf16, Precision::int8}) {
             if (!is_supported(precision)) continue;
@@ -79,7 +79,7 @@ protected:
             for (const auto& cut : cuts) {
                 const auto columns = cut.weights().columns;
                 std::vector<float> part(static_cast<std::size_t>(shape.rows * columns));
-                for (std::int64_t rows = 1; rows <= std::min<std::int64_t>(200, shape.rows); rows += 1 + rows / 9) {
+                for (std::int64_t rows = 1; rows <= std::min<std::int64_t>(400, shape.rows); rows += 1 + rows / 9) {
                     cut.run(operand.from(0), rows, part.data());
                     for (std::int64_t r = 0; r < rows; ++r)
                         ASSERT_EQ(std::memcmp(all.data() + r * shape.columns + column, part.data() + r * columns,
@@ -98,7 +98,7 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(Engine, LinearOfShape,
                          testing::Values(Shape{1, 1, 1}, Shape{3, 5, 7}, Shape{1, 768, 64}, Shape{129, 33, 64},
-                                         Shape{300, 64, 100}, Shape{61, 40, 768}, Shape{50, 3072, 48}));
+                                         Shape{450, 64, 100}, Shape{61, 40, 768}, Shape{50, 3072, 48}));
 
 TEST_P(LinearOfShape, IsThePlainProduct) {
     const Linear linear(pack(weight, bias, Precision::fp32));
@@ -142,9 +142,9 @@ TEST_P(LinearOfShape, Int8SumsAreExact) {
 // Shapes of real models: the kernels may choose another way of summing for long rows or many columns.
 class LinearOfRealShape : public LinearOfShape {};
 INSTANTIATE_TEST_SUITE_P(Engine, LinearOfRealShape,
-                         testing::Values(Shape{300, 384, 1536}, Shape{300, 768, 768}, Shape{300, 1024, 512},
-                                         Shape{300, 1280, 256}, Shape{300, 1536, 384}, Shape{300, 3072, 768},
-                                         Shape{130, 4096, 1024}, Shape{300, 768, 2}, Shape{300, 3072, 2}));
+                         testing::Values(Shape{450, 384, 1536}, Shape{450, 768, 768}, Shape{450, 1024, 512},
+                                         Shape{450, 1280, 256}, Shape{450, 1536, 384}, Shape{450, 3072, 768},
+                                         Shape{130, 4096, 1024}, Shape{450, 768, 2}, Shape{450, 3072, 2}));
 
 TEST_P(LinearOfShape, ARowsResultIsTheSameWhateverIsComputedWithIt) { expect_the_same_bits_in_parts(); }
 TEST_P(LinearOfRealShape, ARowsResultIsTheSameWhateverIsComputedWithIt) { expect_the_same_bits_in_parts(); }
