@@ -156,21 +156,33 @@ void Worker::attend(const Layer& layer, bool only_first) {
             weights_.rounds_attention ? run(qkv_bf16_.data()) : run(qkv_.data());
         }
         laps_.end(Part::attention);
-        if (!only_first) finish_attention(layer, first, last);
+        if (!only_first)
+            finish_attention(layer, first, last,
+                             std::span(starts_).subspan(at(first_sentence), at(b - first_sentence + 1)));
     }
     if (!only_first) return;
     move_first_rows(x_);
-    finish_attention(layer, 0, rows_);
+    finish_attention(layer, 0, rows_, {});
 }
 
-void Worker::finish_attention(const Layer& layer, std::int64_t first, std::int64_t last) {
+// Of rows [first, last), which are those of the sentences that begin at `starts`. Their experts are chosen while their
+// states are in the cache.
+void Worker::finish_attention(const Layer& layer, std::int64_t first, std::int64_t last,
+                              std::span<const std::int64_t> starts) {
     const auto width = weights_.config.hidden_size;
     if (!weights_.rounds_context()) context_.round(0, last - first);
     multiply(layer.attention_output, context_.operand().from(0), last - first, output_.data());
     for (auto row = first; row < last; ++row)
         x_.set_layer_norm(row, output_.data() + (row - first) * width, x_.row(row), layer.attention_norm.view());
     laps_.end(Part::attention_output);
+    if (!weights_.config.moe || keeps_experts(layer)) return;
+    router_.choose(weights_.config, layer, first, std::span(ids_).subspan(at(first), at(last - first)), starts,
+                   x_.row(0));
+    laps_.end(Part::routing);
 }
+
+// The rows and their experts are those of the layer before.
+bool Worker::keeps_experts(const Layer& layer) const { return layer.shares_table && !only_first_; }
 
 // Sentence b's first row moves up to row b, which lies before it, and its token too. The others are gone then.
 void Worker::move_first_rows(States& states) {
@@ -203,9 +215,9 @@ void Worker::feed_forward(const FeedForward& expert, std::span<const std::int32_
     }
 }
 
-void Worker::route(const Layer& layer, std::size_t k) {
+void Worker::group_rows(std::size_t k) {
     const auto& c = weights_.config;
-    router_.choose(c, layer, std::span(ids_).first(at(rows_)), starts_, x_.row(0), load_[k]);
+    router_.count(c, rows_, starts_, load_[k]);
     if (only_first_ && looks_at_all(c)) {
         move_first_rows(x_);
         router_.keep_first(starts_);
@@ -216,10 +228,10 @@ void Worker::route(const Layer& layer, std::size_t k) {
 
 // Rows are grouped by expert, and each expert runs on its own alone.
 void Worker::mix_experts(const Layer& layer, std::size_t k) {
-    if (layer.shares_table && !only_first_)
+    if (keeps_experts(layer))
         load_[k] = load_[k - 1];
     else
-        route(layer, k);
+        group_rows(k);
     laps_.end(Part::routing);
     for (std::size_t e = 0; e < layer.experts.size(); ++e)
         if (!router_.rows(e).empty()) feed_forward(layer.experts[e], router_.rows(e), router_.factors(e));

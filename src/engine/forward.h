@@ -92,10 +92,12 @@ private:
     void embed(std::span<const Feature* const> sentences);
     void query_key_value(const Layer& layer, std::int64_t first, std::int64_t last);
     void attend(const Layer& layer, bool only_first);
-    void finish_attention(const Layer& layer, std::int64_t first, std::int64_t last);
+    void finish_attention(const Layer& layer, std::int64_t first, std::int64_t last,
+                          std::span<const std::int64_t> starts);
+    bool keeps_experts(const Layer& layer) const;
     void move_first_rows(States& states);
     void feed_forward(const FeedForward& expert, std::span<const std::int32_t> rows, std::span<const float> factor);
-    void route(const Layer& layer, std::size_t k);
+    void group_rows(std::size_t k);
     void mix_experts(const Layer& layer, std::size_t k);
     std::span<const float> head();
     void keep_states();

@@ -145,6 +145,24 @@ void AddLayerNormBf16(const float* x, const float* residual, const NormWeights& 
                [&](std::int64_t i, std::size_t n, Vec value) { store_bf16(value, rounded + i, n); });
 }
 
+void MultiplyVector(std::span<const float> x, std::span<const float> weight, std::span<const float> bias, float* y) {
+    const auto inner = std::ssize(x);
+    for (std::size_t c = 0; c < bias.size(); ++c) {
+        const float* w = weight.data() + c * x.size();
+        y[c] = bias[c] + sum_over(inner, [&](std::int64_t i, std::size_t n) {
+                   return hn::Mul(load(x.data() + i, n), load(w + i, n));
+               });
+    }
+}
+
+void AddTo(float* sum, const float* x, std::int64_t count) {
+    const auto add = [&](std::int64_t i, std::size_t n) {
+        store(hn::Add(load(sum + i, n), load(x + i, n)), sum + i, n);
+    };
+    over(
+        count, [&](std::int64_t i) { add(i, hn::Lanes(kF)); }, add);
+}
+
 // R rows of a (row r at a + r lda, `inner` values) times V vectors of columns of b (row k at b + k ldb).
 template <int R, int V>
 HWY_INLINE void product(const float* a, std::int64_t lda, const float* b, std::int64_t ldb, std::int64_t inner,
@@ -346,10 +364,12 @@ namespace moebert::engine {
 HWY_EXPORT(AddLayerNorm);
 HWY_EXPORT(AddLayerNormBf16);
 HWY_EXPORT(AddLayerNormBytes);
+HWY_EXPORT(AddTo);
 HWY_EXPORT(Attention);
 HWY_EXPORT(AttentionWork);
 HWY_EXPORT(Dequantize);
 HWY_EXPORT(DequantizeGelu);
+HWY_EXPORT(MultiplyVector);
 HWY_EXPORT(QuantizeRow);
 HWY_EXPORT(RoundToBf16);
 HWY_EXPORT(Target);
@@ -369,6 +389,12 @@ RowScale add_layer_norm(const float* x, const float* residual, const NormWeights
                         std::uint8_t* bytes) {
     return HWY_DYNAMIC_DISPATCH(AddLayerNormBytes)(x, residual, norm, factor, out, bytes);
 }
+
+void multiply_vector(std::span<const float> x, std::span<const float> weight, std::span<const float> bias, float* y) {
+    HWY_DYNAMIC_DISPATCH(MultiplyVector)(x, weight, bias, y);
+}
+
+void add_to(float* sum, const float* x, std::int64_t count) { HWY_DYNAMIC_DISPATCH(AddTo)(sum, x, count); }
 
 void attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, AttentionPart part,
                float* work, float* out) {

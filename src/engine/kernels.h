@@ -31,6 +31,11 @@ void add_layer_norm(const float* x, const float* residual, const NormWeights& no
 RowScale add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
                         std::uint8_t* bytes);
 
+// y = W x + b, for the few columns of a gate. x: (inner), weight: (columns, inner), bias and y: (columns).
+void multiply_vector(std::span<const float> x, std::span<const float> weight, std::span<const float> bias, float* y);
+// sum += x, `count` values.
+void add_to(float* sum, const float* x, std::int64_t count);
+
 // Of a sentence, queries and heads up to the last, which is not one of them.
 struct AttentionPart {
     std::int64_t first_query, last_query, first_head, last_head;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/weights.h"
@@ -12,11 +13,13 @@ namespace moebert::engine {
 // Reused from layer to layer: nothing is allocated once it has seen its largest batch.
 class Router {
 public:
-    // Sets each row's expert, and for gates the factor of its output. `ids` are the rows' tokens, `starts`, (B + 1),
-    // the first row of each sentence, y the states, (rows, H). Counts in `load`, (N), what each expert gets: tokens, or
-    // sentences for gate-sentence.
-    void choose(const ModelConfig& config, const Layer& layer, std::span<const std::int32_t> ids,
-                std::span<const std::int64_t> starts, const float* y, std::vector<std::int64_t>& load);
+    // Sets the experts of rows from `first` on, and for gates the factors of their outputs. `ids` are these rows'
+    // tokens, `starts` the first row of each sentence among them and the end, y the states of all, (rows, H).
+    void choose(const ModelConfig& config, const Layer& layer, std::int64_t first, std::span<const std::int32_t> ids,
+                std::span<const std::int64_t> starts, const float* y);
+    // What each expert got, (N): tokens, or sentences for gate-sentence. `starts` is that of all sentences.
+    void count(const ModelConfig& config, std::int64_t rows, std::span<const std::int64_t> starts,
+               std::vector<std::int64_t>& load) const;
     // Each sentence's first row moved up to the sentence's own number, and the others went.
     void keep_first(std::span<const std::int64_t> starts);
     // Puts rows of one expert together, in their order.
@@ -35,8 +38,9 @@ private:
         const auto first = static_cast<std::size_t>(expert_starts_[e]);
         return std::span(values).subspan(first, static_cast<std::size_t>(expert_starts_[e + 1]) - first);
     }
-    void by_token(const Layer& layer, std::int64_t rows, const float* y);
+    void by_token(const Layer& layer, std::int64_t first, std::int64_t rows, const float* y);
     void by_sentence(const Layer& layer, std::span<const std::int64_t> starts, const float* y);
+    std::pair<std::int32_t, float> by_gate(const Gate& gate, std::span<const float> x);
 
     std::vector<std::int32_t> expert_, order_;  // of each row; the rows, grouped by expert
     std::vector<float> factor_, grouped_factor_, gates_, mean_;

@@ -168,7 +168,8 @@ void Team::route(std::size_t k, const Feature& sentence, std::int64_t member) {
     } else {
         const auto seen = looks_at_all(c) ? tokens_ : left(k);
         const std::int64_t starts[] = {0, seen};
-        me.router.choose(c, layer, std::span(sentence.input_ids).first(at(seen)), starts, y_.row(0), me.load[k]);
+        me.router.choose(c, layer, 0, std::span(sentence.input_ids).first(at(seen)), starts, y_.row(0));
+        me.router.count(c, seen, starts, me.load[k]);
         me.router.group(c, left(k));
     }
     if (member == 0) laps_.end(Part::routing);

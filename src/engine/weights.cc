@@ -76,7 +76,8 @@ private:
                 feed_forward(expert + "fc1", expert + "fc2", expert + "LayerNorm", c_.moe->expert_size));
         }
         if (is_gated(c_.moe->route_method)) {
-            layer.gate = linear({name + "gate"}, h_, c_.moe->num_experts, Precision::fp32);
+            const auto gate = source_.linear({name + "gate"}, h_, c_.moe->num_experts, Precision::fp32);
+            layer.gate = {unpack(gate), {gate.bias.begin(), gate.bias.end()}};
             return;
         }
         layer.hash_table = source_.table(name + "hash_list", c_.vocab_size);

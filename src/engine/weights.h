@@ -36,6 +36,10 @@ struct FeedForward {
     LayerNorm norm;
 };
 
+struct Gate {
+    std::vector<float> weight, bias;  // (N, H), (N)
+};
+
 struct Layer {
     Linear qkv;               // (3 H, H): query, key and value; see Weights::rounds_attention
     Linear attention_output;  // (H, H)
@@ -44,7 +48,7 @@ struct Layer {
 
     Values<std::int32_t> hash_table;  // (V), an expert a token; hash methods
     bool shares_table = false;        // the layer before has the same
-    Linear gate;                      // (N, H); gated methods, float32
+    Gate gate;                        // gated methods
 };
 
 struct Weights {

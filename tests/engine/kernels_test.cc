@@ -52,6 +52,29 @@ TEST_P(OfWidth, AddLayerNormIsThePlainOne) {
     }
 }
 
+TEST_P(OfWidth, GatesAreThePlainProduct) {
+    const auto width = GetParam();
+    const auto x = random_values(width, 1), weight = random_values(3 * width, 2), bias = random_values(3, 3);
+    std::vector<float> y(4, 77.0F);
+    multiply_vector(x, weight, bias, y.data());
+    for (std::size_t c = 0; c < 3; ++c) {
+        double expected = bias[c];
+        for (std::size_t i = 0; i < x.size(); ++i) expected += static_cast<double>(x[i]) * weight[c * x.size() + i];
+        EXPECT_NEAR(y[c], expected, 1e-5 * std::sqrt(static_cast<double>(width))) << c;
+    }
+    EXPECT_EQ(y[3], 77.0F) << "nothing is written after the results";
+}
+
+TEST_P(OfWidth, RowsAreAdded) {
+    const auto width = GetParam();
+    const auto x = random_values(width, 1);
+    auto sum = random_values(width + 1, 2);
+    const auto before = sum;
+    add_to(sum.data(), x.data(), width);
+    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_EQ(sum[i], before[i] + x[i]) << i;
+    EXPECT_EQ(sum.back(), before.back());
+}
+
 // The same bits as LayerNorm first and rounding then.
 TEST_P(OfWidth, AddLayerNormRoundsToo) {
     const auto width = GetParam();
