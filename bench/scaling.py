@@ -2,11 +2,12 @@
 """Times training steps of a BERT-base shape in one and in several processes of one thread each, on one machine.
 
     bench/scaling.py build/release/bin/moebert WORK [--processes 1 2] [--precision fp32 bf16] [--json OUT] [--half]
-        [--sentences 16]
+        [--sentences 16] [--each]
 
-Every step has so many sentences of 128 tokens altogether; with --half one process also takes steps of half as many, from which
-(with 16) bench/scaling_model.py knows what a step costs whatever its sentences. WORK gets a random checkpoint and a made-up data
-set (450 MB), and is kept for the next time. Prints real tokens a second (the median of the steps after the third).
+Every step has so many sentences of 128 tokens altogether, or with --each in every process; with --half one process also
+takes steps of half as many, from which (with 16) bench/scaling_model.py knows what a step costs whatever its sentences.
+WORK gets a random checkpoint and a made-up data set (450 MB), and is kept for the next time. Prints real tokens a second
+(the median of the steps after the third).
 """
 import argparse
 import array
@@ -102,16 +103,17 @@ def measure_all(options):
     """Every case, one after the other; prints those whose speed can be compared with one process's."""
     for command in options.command:
         for precision in options.precision:
-            cases = [(processes, options.sentences) for processes in options.processes]
+            cases = [(processes, options.sentences * (processes if options.each else 1), True)
+                     for processes in options.processes]
             if options.half:
-                cases.append((1, options.sentences // 2))
+                cases.append((1, options.sentences // 2, False))
             first = None
-            for processes, sentences in cases:
+            for processes, sentences, is_compared in cases:
                 rate = measure(options.moebert, options.work, command, processes, precision, sentences)
                 first = first or rate
                 result = {"command": command, "precision": precision, "processes": processes, "sentences": sentences,
                           "tokens_per_second": rate, "step_seconds": sentences * TOKENS / rate}
-                if sentences == options.sentences:
+                if is_compared:
                     result["speedup"] = rate / first
                     print("{command:9} {precision} {processes:3} processes: {tokens_per_second:8.0f} tokens/s, "
                           "{step_seconds:7.4f} s a step, {speedup:.2f} times one".format(**result), flush=True)
@@ -126,6 +128,7 @@ def main():
     parser.add_argument("--precision", nargs="+", default=["fp32", "bf16"])
     parser.add_argument("--command", nargs="+", default=["finetune", "distill"])
     parser.add_argument("--half", action="store_true")
+    parser.add_argument("--each", action="store_true")
     parser.add_argument("--sentences", type=int, default=16)
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()

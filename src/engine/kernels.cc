@@ -107,7 +107,7 @@ HWY_INLINE float sum_over(std::int64_t count, Term term) {
     return hn::GetLane(hn::SumOfLanes(kF, hn::Add(hn::Add(a, b), hn::Add(c, d))));
 }
 
-// row(i, n, values) is called for all parts of the result, n values each but for the last.
+// part(i, n, values) is called for every vector of the result: n values from i on.
 template <class Part>
 HWY_INLINE void layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
                            Part part) {

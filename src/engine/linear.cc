@@ -313,7 +313,7 @@ double Linear::ceiling() const {
     using Clock = std::chrono::steady_clock;
     const Product alone(weights(), "linear", Result::fp32);
     const auto& w = alone.weights;
-    const auto rows = alone.block();
+    const auto rows = std::max(alone.block(), kBlock);
     const Buffer<std::byte> zeros(static_cast<std::size_t>(rows * w.inner) * 4);
     const std::vector<float> scale(at(rows));
     const std::vector<std::int32_t> zero(at(rows));
