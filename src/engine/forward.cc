@@ -238,7 +238,7 @@ void Worker::mix_experts(const Layer& layer, std::size_t k) {
 }
 
 std::span<const float> Worker::head() {
-    const auto width = weights_.config.hidden_size, labels = weights_.head.weights().columns;
+    const auto labels = weights_.head.weights().columns;
     if (!is_pooled(weights_.config)) {
         grow(logits_, rows_ * labels);
         multiply(weights_.head, {x_.row(0), nullptr, nullptr}, rows_, logits_.data());
@@ -247,7 +247,6 @@ std::span<const float> Worker::head() {
     if (rows_ != sentences_)  // else they are the first rows already
         move_first_rows(x_);
     grow(logits_, sentences_ * labels);
-    grow(output_, sentences_ * width);
     multiply(weights_.pooler, {x_.row(0), nullptr, nullptr}, sentences_, output_.data());
     multiply(weights_.head, {output_.data(), nullptr, nullptr}, sentences_, logits_.data());
     return std::span(logits_).first(at(sentences_ * labels));

@@ -23,8 +23,8 @@ struct RowScale {
     std::int32_t zero;
 };
 
-// out = LayerNorm(x + residual) * factor, of one row of `width`; residual and out may be the same. Then out as
-// round_to_bf16() and quantize_row() have it.
+// out = LayerNorm(x + residual) * factor, of one row of `width`; residual and out may be the same. The second and the
+// third round it too, as round_to_bf16() and quantize_row() do.
 void add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out);
 void add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
                     bf16_bits* rounded);

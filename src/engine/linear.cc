@@ -179,7 +179,7 @@ struct Linear::Product {
 
     // Rows of zeros make their number one that gives the same bits.
     void multiply_filled(const Operand& x, std::int64_t rows, void* y) const {
-        const auto step = row_step(), full = (rows + step - 1) / step * step;
+        const auto step = row_step(), full = divide_up(rows, step) * step;
         if (full == rows) return multiply(primitives(rows), x, rows, y);
         const auto in = static_cast<std::size_t>(weights.inner) * operand_size(weights.precision),
                    out = static_cast<std::size_t>(weights.columns) * memory::data_type_size(to);

@@ -70,7 +70,6 @@ void OperandRows::set_layer_norm(std::int64_t row, const float* x, const float* 
                                  float factor, float* out) {
     if (precision_ == Precision::fp32) {
         add_layer_norm(x, residual, norm, factor, out);
-        if (out != data(row)) set(row, out);
     } else if (precision_ == Precision::bf16) {
         add_layer_norm(x, residual, norm, factor, out, reinterpret_cast<bf16_bits*>(at(row)));
     } else {

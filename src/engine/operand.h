@@ -53,7 +53,8 @@ public:
     // From float32. Rounds to the nearest; int8 spreads a row's range, zero included, over 0..255.
     void set(std::int64_t row, const float* values);
     void set(std::int64_t first, std::int64_t rows, const float* values);
-    // `out` becomes LayerNorm(x + residual) * factor, see add_layer_norm(), and the row what set() makes of it.
+    // `out` becomes LayerNorm(x + residual) * factor, see add_layer_norm(), and the row what set() makes of it; in
+    // float32 `out` is the row itself.
     void set_layer_norm(std::int64_t row, const float* x, const float* residual, const NormWeights& norm, float factor,
                         float* out);
     // A copy of row `other` of `rows`, which has the same precision and width.

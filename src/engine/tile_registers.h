@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "engine/operand.h"
+
 #define MOEBERT_TILE_TARGET \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16,amx-int8")))
 #define MOEBERT_TILE_INLINE MOEBERT_TILE_TARGET __attribute__((always_inline)) inline
@@ -25,7 +27,7 @@ struct Rows {
     std::int64_t count, blocks, in_tile;
 
     explicit Rows(std::int64_t rows)
-        : count(rows), blocks((rows + kBlock - 1) / kBlock), in_tile((rows + 2 * blocks - 1) / (2 * blocks)) {}
+        : count(rows), blocks(divide_up(rows, kBlock)), in_tile(divide_up(rows, 2 * blocks)) {}
     std::int64_t start(std::int64_t tile) const { return std::min(tile * in_tile, count - in_tile); }
 };
 
