@@ -47,7 +47,7 @@ namespace {
 nlohmann::json processor() {
     nlohmann::json products;
     for (const auto precision : {engine::Precision::fp32, engine::Precision::bf16, engine::Precision::int8})
-        if (engine::is_supported(precision)) products[engine::to_string(precision)] = engine::product_target(precision);
+        if (engine::is_supported(precision)) products[engine::to_string(precision)] = engine::product_target();
     return {{"matrix_products", products}, {"vectors", engine::vector_target()}};
 }
 

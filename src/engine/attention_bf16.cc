@@ -261,7 +261,7 @@ void attend_heads(const bf16_bits* qkv, std::int64_t tokens, std::int64_t heads,
                   AttentionPart part, float* work, Out* out) {
     const auto width = heads * head_size, stride = 3 * width;
     const Head head(work, tokens, head_size);
-    const bool on_tiles = runs_on_tiles(Precision::bf16) && head_size % tiles::kBlock == 0;
+    const bool on_tiles = runs_on_tiles() && head_size % tiles::kBlock == 0;
     for (auto h = part.first_head; h < part.last_head; ++h) {
         const bf16_bits* q = qkv + h * head_size;
         head.take_keys(q + width, stride);

@@ -334,7 +334,7 @@ Sharing parse_sharing(const std::string& name) {
 std::string description(const Engine& engine) {
     const auto threads = engine.options().threads;
     return fmt::format("{}, {} thread{}, {}, vectors {}", to_string(engine.options().precision), threads,
-                       threads == 1 ? "" : "s", product_target(engine.options().precision), vector_target());
+                       threads == 1 ? "" : "s", product_target(), vector_target());
 }
 
 }  // namespace moebert::engine

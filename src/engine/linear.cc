@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "engine/kernels.h"
 #include "engine/onednn.h"
+#include "engine/split_tiles.h"
 #include "engine/tiles.h"
 
 namespace moebert::engine {
@@ -21,6 +22,7 @@ namespace {
 // Rows at a time, where integer sums are gone over again: they should still be in the cache then.
 constexpr std::int64_t kIntegerBlock = 64;
 constexpr std::int64_t kFloatBlock = 384;  // reading weights once more costs more than what no longer fits the cache
+constexpr std::int64_t kFloatBlockOnTiles = 256;
 
 // A function of one value, as oneDNN has it.
 struct Elementwise {
@@ -53,14 +55,12 @@ dnnl::post_ops post_ops(const std::vector<Elementwise>& functions) {
     return ops;
 }
 
-// A buffer of this thread's, aligned; two at most are in use at once.
+// A buffer of this thread's, on a 64-byte boundary; two at most are in use at once.
 void* scratchpad(std::size_t bytes, int which) {
-    thread_local std::vector<std::byte> buffers[2];
+    thread_local Buffer<std::byte> buffers[2];
     auto& buffer = buffers[which];
-    if (buffer.size() < bytes + 64) buffer.resize(bytes + 64);
-    void* start = buffer.data();
-    std::size_t space = buffer.size();
-    return std::align(64, bytes, start, space);
+    grow(buffer, static_cast<std::int64_t>(bytes));
+    return buffer.data();
 }
 
 Precision precision_of(Result result, Precision weights) {
@@ -89,7 +89,7 @@ bool has_same_blocks(const memory::desc& a, const memory::desc& b) {
 struct Linear::Product {
     Product(LinearWeights given, const std::string& name, Result result)
         : weights(std::move(given)),
-          on_tiles(runs_on_tiles(weights.precision)),
+          on_tiles(runs_on_tiles()),
           is_integer(weights.precision == Precision::int8),
           activation_name(name),
           activation(parse_activation(name)),
@@ -104,16 +104,29 @@ struct Linear::Product {
     }
 
     // Whether results are written as they are wanted, not in float32 first: see write() and write_rows().
-    bool is_direct() const { return on_tiles ? activation.empty() || is_gelu : !is_integer; }
+    bool is_direct() const {
+        if (!on_tiles) return !is_integer;
+        return (activation.empty() || is_gelu) && (weights.precision != Precision::fp32 || is_float());
+    }
+    bool is_float() const { return to == memory::data_type::f32; }
 
     // One block of rows of results, in the type `to`.
     void write(const Operand& x, std::int64_t rows, void* y) const {
         if (!on_tiles)
             multiply_filled(x, rows, y);
-        else if (to == memory::data_type::f32)
-            multiply_on_tiles(weights, x, rows, is_gelu, static_cast<float*>(y));
+        else if (is_float())
+            write_floats(x, rows, static_cast<float*>(y));
         else
             multiply_on_tiles(weights, x, rows, is_gelu, static_cast<bf16_bits*>(y));
+    }
+
+    // On tiles.
+    void write_floats(const Operand& x, std::int64_t rows, float* y) const {
+        if (weights.precision == Precision::fp32)
+            multiply_split(weights, static_cast<const float*>(x.values), rows, is_gelu,
+                           scratchpad(split_work_bytes(weights, rows), 0), y);
+        else
+            multiply_on_tiles(weights, x, rows, is_gelu, y);
     }
 
     // One block of rows of results in float32: row(r, values) is called for each.
@@ -122,7 +135,7 @@ struct Linear::Product {
         const auto of = [&](std::int64_t r) { return y + r * weights.columns; };
         const auto& made_for = primitives(rows);
         if (on_tiles) {
-            multiply_on_tiles(weights, x, rows, is_gelu, y);
+            write_floats(x, rows, y);
         } else {
             multiply(made_for, x, rows, y);
             const ColumnScales columns{weights.scale, weights.sum, weights.bias};
@@ -203,7 +216,7 @@ struct Linear::Product {
     }
 
     std::int64_t block() const {
-        if (on_tiles) return kBlockOnTiles;
+        if (on_tiles) return weights.precision == Precision::fp32 ? kFloatBlockOnTiles : kBlockOnTiles;
         if (is_integer) return kIntegerBlock;
         if (!has_avx512()) return row_step();
         return weights.precision == Precision::fp32 ? kFloatBlock : kBlock;

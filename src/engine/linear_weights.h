@@ -12,7 +12,7 @@
 namespace moebert::engine {
 
 // A layer's weights in the layout that this processor's products read, and what belongs to their columns. The layout
-// is oneDNN's: the same for every process with the same product_target(precision).
+// is oneDNN's: the same for every process with the same product_target().
 struct LinearWeights {
     std::int64_t inner = 0, columns = 0;
     Precision precision = Precision::fp32;

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kFile = "prepared.safetensors";
-constexpr const char* kVersion = "1";
+constexpr const char* kVersion = "2";
 constexpr std::size_t kAlignment = 64;
 
 // A tensor of the file: the bytes, and zeros up to the next boundary.
@@ -75,7 +75,7 @@ public:
     explicit PreparedSource(const fs::path& file) : file_(file), tensors_(read_safetensors(file, &metadata_)) {
         expect("format", "moebert prepared");
         expect("version", kVersion);
-        expect("target", product_target(precision()));
+        expect("target", product_target());
         expect("digest", digest_of(tensors_));
     }
 
@@ -207,7 +207,7 @@ void prepare(const fs::path& from, Precision precision, const fs::path& to) {
                       {{"format", "moebert prepared"},
                        {"version", kVersion},
                        {"precision", to_string(precision)},
-                       {"target", product_target(precision)},
+                       {"target", product_target()},
                        {"digest", digest_of(recorder.tensors)}});
 }
 

@@ -45,11 +45,12 @@ dnnl::matmul::primitive_desc describe(std::int64_t rows, std::int64_t inner, std
 }
 
 memory::desc layout(std::int64_t inner, std::int64_t columns, Precision precision) {
-    if (runs_on_tiles(precision)) {
-        const bool is_integer = precision == Precision::int8;
-        return {{inner, columns},
-                weight_type(precision),
-                is_integer ? memory::format_tag::BA16a64b4a : memory::format_tag::BA16a64b2a};
+    if (runs_on_tiles()) {
+        using Tag = memory::format_tag;
+        const auto tag = precision == Precision::fp32   ? Tag::BA16a32b2a
+                         : precision == Precision::bf16 ? Tag::BA16a64b2a
+                                                        : Tag::BA16a64b4a;
+        return {{inner, columns}, weight_type(precision), tag};
     }
     const auto sums = precision == Precision::int8 ? memory::data_type::s32 : memory::data_type::f32;
     const memory::desc any({inner, columns}, weight_type(precision), memory::format_tag::any);
@@ -105,10 +106,10 @@ void limit_products(const std::string& name) {
         fail("instruction set {}: too late, or oneDNN was built without the choice", name);
 }
 
-std::string product_target(Precision precision) {
+std::string product_target() {
     const auto* version = dnnl::version();
     return fmt::format("oneDNN {}.{}.{} {}{}", version->major, version->minor, version->patch,
-                       name_of(dnnl::get_effective_cpu_isa()), runs_on_tiles(precision) ? ", tiles" : "");
+                       name_of(dnnl::get_effective_cpu_isa()), runs_on_tiles() ? ", tiles" : "");
 }
 
 bool is_supported(Precision precision) {

@@ -22,7 +22,7 @@ private:
 // The fastest instructions that products use from now on: "avx512_bf16", "avx512", "avx2", "sse4" or "plain" (which the
 // library calls sse4.1). Before the first product; an Error afterwards.
 void limit_products(const std::string& name);
-// What products of this precision run on: oneDNN's version and instruction set, and whether tiles do them.
-std::string product_target(Precision precision);
+// What products run on: oneDNN's version and instruction set, and whether tiles do them.
+std::string product_target();
 
 }  // namespace moebert::engine

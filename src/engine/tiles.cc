@@ -172,7 +172,7 @@ void multiply(const LinearWeights& weights, const Operand& x, std::int64_t rows,
 
 }  // namespace
 
-bool runs_on_tiles(Precision precision) { return precision != Precision::fp32 && onednn::is_amx(); }
+bool runs_on_tiles() { return onednn::is_amx(); }
 
 void multiply_on_tiles(const LinearWeights& weights, const Operand& x, std::int64_t rows, bool has_gelu, float* y) {
     multiply(weights, x, rows, has_gelu, y);
@@ -188,7 +188,7 @@ void multiply_on_tiles(const LinearWeights& weights, const Operand& x, std::int6
 
 namespace moebert::engine {
 
-bool runs_on_tiles(Precision) { return false; }
+bool runs_on_tiles() { return false; }
 
 void multiply_on_tiles(const LinearWeights&, const Operand&, std::int64_t, bool, float*) {
     fail("products on tiles: not on this processor");

@@ -9,8 +9,8 @@
 
 namespace moebert::engine {
 
-// Whether products of this precision run on tiles: decided by the processor, the system and MOEBERT_CPU_ISA.
-bool runs_on_tiles(Precision precision);
+// Whether products run on tiles: decided by the processor, the system and MOEBERT_CPU_ISA.
+bool runs_on_tiles();
 
 // y = f(x W^T + b), with gelu for f, or nothing. x: (rows, inner) of the weights' precision, y: (rows, columns);
 // row-major and without gaps. gelu is within 5e-5 and 4e-5 of the value. The weights lie as oneDNN's BA16a64b2a
