@@ -122,11 +122,11 @@ struct Linear::Product {
 
     // On tiles.
     void write_floats(const Operand& x, std::int64_t rows, float* y) const {
-        if (weights.precision == Precision::fp32)
-            multiply_split(weights, static_cast<const float*>(x.values), rows, is_gelu,
-                           scratchpad(split_work_bytes(weights, rows), 0), y);
-        else
-            multiply_on_tiles(weights, x, rows, is_gelu, y);
+        if (weights.precision != Precision::fp32) return multiply_on_tiles(weights, x, rows, is_gelu, y);
+        const FloatPanels panels{weights.inner, weights.columns, reinterpret_cast<const float*>(weights.packed.data()),
+                                 weights.bias.data()};
+        multiply_split(panels, static_cast<const float*>(x.values), rows, is_gelu,
+                       scratchpad(split_work_bytes(panels, rows), 0), y);
     }
 
     // One block of rows of results in float32: row(r, values) is called for each.

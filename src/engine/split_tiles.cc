@@ -83,7 +83,7 @@ MOEBERT_TILE_INLINE __m512 gelu(__m512 x) {
 
 // How a product is cut.
 struct Plan {
-    Plan(const LinearWeights& weights, std::int64_t row_count)
+    Plan(const FloatPanels& weights, std::int64_t row_count)
         : rows(row_count),
           panels(divide_up(weights.columns, kPanel)),
           steps(divide_up(weights.inner, kStepValues)),
@@ -106,7 +106,7 @@ struct Plan {
 template <bool kGelu>
 class Product {
 public:
-    Product(const LinearWeights& weights, const float* x, std::int64_t rows, void* work, float* y)
+    Product(const FloatPanels& weights, const float* x, std::int64_t rows, void* work, float* y)
         : w_(weights),
           x_(x),
           y_(y),
@@ -134,8 +134,7 @@ private:
         std::int64_t rows = 0;  // of tiles
     };
     Unit unit(std::int64_t panel, std::int64_t step, std::int64_t chunk_end) const {
-        const auto* packed = reinterpret_cast<const float*>(w_.packed.data());
-        return {packed + (panel * plan_.steps + step) * kPanelStep, std::min(plan_.unit, chunk_end - step) * kSide};
+        return {w_.packed + (panel * plan_.steps + step) * kPanelStep, std::min(plan_.unit, chunk_end - step) * kSide};
     }
 
     MOEBERT_TILE_INLINE void split_rows(std::int64_t first, std::int64_t end) const {
@@ -236,7 +235,7 @@ private:
     MOEBERT_TILE_INLINE void finish(const float* sums, std::int64_t row, std::int64_t column,
                                     std::int64_t columns) const {
         const auto mask = static_cast<__mmask16>((1U << columns) - 1U);
-        const __m512 bias = _mm512_maskz_loadu_ps(mask, w_.bias.data() + column);
+        const __m512 bias = _mm512_maskz_loadu_ps(mask, w_.bias + column);
         float* to = y_ + row * w_.columns + column;
         for (std::int64_t r = 0; r < plan_.rows.in_tile; ++r, to += w_.columns) {
             __m512 value = _mm512_add_ps(_mm512_load_ps(sums + r * kBlock), bias);
@@ -245,7 +244,7 @@ private:
         }
     }
 
-    const LinearWeights& w_;
+    FloatPanels w_;
     const float* x_;
     float* y_;
     Plan plan_;
@@ -256,12 +255,12 @@ private:
 
 }  // namespace
 
-std::size_t split_work_bytes(const LinearWeights& weights, std::int64_t rows) {
+std::size_t split_work_bytes(const FloatPanels& weights, std::int64_t rows) {
     const Plan plan(weights, rows);
     return static_cast<std::size_t>(plan.split_columns() + plan.split_rows() + plan.sums());
 }
 
-void multiply_split(const LinearWeights& weights, const float* x, std::int64_t rows, bool has_gelu, void* work,
+void multiply_split(const FloatPanels& weights, const float* x, std::int64_t rows, bool has_gelu, void* work,
                     float* y) {
     if (has_gelu)
         Product<true>(weights, x, rows, work, y).run();
@@ -275,9 +274,9 @@ void multiply_split(const LinearWeights& weights, const float* x, std::int64_t r
 
 namespace moebert::engine {
 
-std::size_t split_work_bytes(const LinearWeights&, std::int64_t) { return 0; }
+std::size_t split_work_bytes(const FloatPanels&, std::int64_t) { return 0; }
 
-void multiply_split(const LinearWeights&, const float*, std::int64_t, bool, void*, float*) {
+void multiply_split(const FloatPanels&, const float*, std::int64_t, bool, void*, float*) {
     fail("products on tiles: not on this processor");
 }
 

@@ -4,18 +4,21 @@
 // product, less than what rounding of its sums in float32 does.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-
-#include "engine/linear_weights.h"
 
 namespace moebert::engine {
 
-// Memory that multiply_split() needs, on a 64-byte boundary.
-std::size_t split_work_bytes(const LinearWeights& weights, std::int64_t rows);
+// Weights as these products read them: oneDNN's BA16a32b2a.
+struct FloatPanels {
+    std::int64_t inner, columns;
+    const float* packed;  // (columns, inner)
+    const float* bias;    // (columns)
+};
 
-// y = f(x W^T + b), with gelu for f, or nothing. x: (rows, inner), y: (rows, columns), float32, row-major and without
-// gaps. The weights lie as oneDNN's BA16a64b2a has the split ones.
-void multiply_split(const LinearWeights& weights, const float* x, std::int64_t rows, bool has_gelu, void* work,
-                    float* y);
+// y = f(x W^T + b), with gelu for f, or nothing. x: (rows, inner), y: (rows, columns); row-major and without gaps.
+// `work` has split_work_bytes(weights, rows), on a 64-byte boundary.
+void multiply_split(const FloatPanels& weights, const float* x, std::int64_t rows, bool has_gelu, void* work, float* y);
+std::size_t split_work_bytes(const FloatPanels& weights, std::int64_t rows);
 
 }  // namespace moebert::engine
