@@ -71,12 +71,15 @@ torch::Tensor to_torch(const Tensor& tensor) {
 }
 
 Tensor from_torch(const torch::Tensor& tensor) {
-    const auto host = tensor.detach().cpu().contiguous();
-    const Shape shape(host.sizes().begin(), host.sizes().end());
-    const auto count = static_cast<std::size_t>(host.numel());
-    if (host.scalar_type() == torch::kInt64)
-        return Tensor::from<std::int64_t>(shape, {host.data_ptr<std::int64_t>(), count});
-    return Tensor::from<float>(shape, {host.data_ptr<float>(), count});
+    // Tensors' memory is kept and used again, so that of one checkpoint serves the next.
+    const auto own = std::make_shared<torch::Tensor>(torch::empty_like(
+        tensor, tensor.options().device(torch::kCPU).requires_grad(false), torch::MemoryFormat::Contiguous));
+    own->copy_(tensor.detach());
+    const auto dtype = own->scalar_type() == torch::kInt64 ? DType::i64 : DType::f32;
+    return {dtype,
+            {own->sizes().begin(), own->sizes().end()},
+            {static_cast<const std::byte*>(own->data_ptr()), own->nbytes()},
+            own};
 }
 
 namespace {

@@ -1,6 +1,9 @@
 #include "train/tensor_memory.h"
 
 #include <c10/core/CPUAllocator.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -35,9 +38,18 @@ struct SizeClass {
     std::size_t bytes, index;
 };
 
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+// Large ones lie on huge pages, where the system has them: of the many small ones each costs time when it is first
+// used, and again whenever its address is no longer at hand.
 Block* new_block(const SizeClass& size) {
-    void* start = std::aligned_alloc(alignof(Block), sizeof(Block) + size.bytes);
+    const auto bytes = sizeof(Block) + size.bytes;
+    const bool is_large = bytes >= kHugePage;
+    void* start = std::aligned_alloc(is_large ? kHugePage : alignof(Block), bytes);
     if (!start) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+    if (is_large) ::madvise(start, bytes, MADV_HUGEPAGE);  // a hint: where it is refused nothing is lost
+#endif
     return new (start) Block{size.index, nullptr};
 }
 

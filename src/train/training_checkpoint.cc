@@ -54,7 +54,10 @@ CheckpointWriter::~CheckpointWriter() {
 fs::path CheckpointWriter::save(TrainingSnapshot snapshot) {
     wait();
     auto folder = output_dir_ / fmt::format("{}{}", kPrefix, snapshot.step);
-    writing_ = std::async(std::launch::async, [this, snapshot = std::move(snapshot)] { write(snapshot); });
+    writing_ = std::async(std::launch::async, [this, snapshot = std::move(snapshot)]() mutable {
+        write(snapshot);
+        snapshot = {};  // so that the next one gets its memory
+    });
     return folder;
 }
 
