@@ -24,7 +24,7 @@ constexpr std::int64_t kPanel = kBlock;                    // columns whose weig
 constexpr std::int64_t kPanelRow = 2 * kPanel;             // floats of two rows of the weights, which tiles have in one
 constexpr std::int64_t kPanelStep = kSide * kPanelRow;     // floats of one step
 constexpr std::int64_t kBlockSums = kBlock * kBlock;
-constexpr std::int64_t kChunk = 24;
+constexpr std::int64_t kChunk = 24;              // see Plan
 constexpr std::int64_t kAhead = 4 * kPanelStep;  // from the weights that are split to those that are fetched
 
 // Of the words of two vectors those that are a float32's upper half.
@@ -35,7 +35,6 @@ alignas(64) constexpr std::int16_t kUpperHalves[] = {1,  3,  5,  7,  9,  11, 13,
 // so that the next is small; of what is left the second has the next eight bits, and the third the rest.
 MOEBERT_TILE_INLINE void split_row(__m512 low, __m512 high, std::byte* to, std::int64_t stride) {
     const __m512i half = _mm512_set1_epi32(0x8000), mask = _mm512_set1_epi32(static_cast<int>(0xFFFF0000));
-    // The upper halves of all 32.
     const __m512i upper = _mm512_load_si512(kUpperHalves);
     const __m512i low_rounded = _mm512_add_epi32(_mm512_castps_si512(low), half);
     const __m512i high_rounded = _mm512_add_epi32(_mm512_castps_si512(high), half);
@@ -111,8 +110,8 @@ public:
           x_(x),
           y_(y),
           plan_(weights, rows),
-          split_columns_{static_cast<std::byte*>(work), split_columns_[0] + plan_.unit * kColumnsStep},
-          split_rows_(split_columns_[0] + plan_.split_columns()),
+          split_columns_{static_cast<std::byte*>(work), static_cast<std::byte*>(work) + plan_.unit * kColumnsStep},
+          split_rows_(static_cast<std::byte*>(work) + plan_.split_columns()),
           sums_(reinterpret_cast<float*>(split_rows_ + plan_.split_rows())) {}
 
     MOEBERT_TILE_TARGET void run() {

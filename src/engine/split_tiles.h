@@ -1,7 +1,8 @@
 // Matrix products of float32 on the tile registers of AMX, which multiply bfloat16: a float32 value is the sum of three
 // of these, exactly, and of the nine products of two values' parts six matter (Henry, Tang, Heinecke 2019, "Leveraging
 // the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations"). What is left out is 2^-26 of a
-// product, less than what rounding of its sums in float32 does.
+// product, less than what rounding of its sums in float32 does. Infinite values have no such parts: their results are
+// not numbers.
 #pragma once
 
 #include <cstddef>
