@@ -9,6 +9,7 @@
 #include <utility>
 
 namespace moebert::engine {
+namespace split {
 namespace {
 
 using tiles::kBlock;
@@ -253,18 +254,19 @@ private:
 };
 
 }  // namespace
+}  // namespace split
 
 std::size_t split_work_bytes(const FloatPanels& weights, std::int64_t rows) {
-    const Plan plan(weights, rows);
+    const split::Plan plan(weights, rows);
     return static_cast<std::size_t>(plan.split_columns() + plan.split_rows() + plan.sums());
 }
 
 void multiply_split(const FloatPanels& weights, const float* x, std::int64_t rows, bool has_gelu, void* work,
                     float* y) {
     if (has_gelu)
-        Product<true>(weights, x, rows, work, y).run();
+        split::Product<true>(weights, x, rows, work, y).run();
     else
-        Product<false>(weights, x, rows, work, y).run();
+        split::Product<false>(weights, x, rows, work, y).run();
 }
 
 }  // namespace moebert::engine

@@ -45,8 +45,8 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 Block* new_block(const SizeClass& size) {
     const auto bytes = sizeof(Block) + size.bytes;
     const bool is_large = bytes >= kHugePage;
-    void* start = std::aligned_alloc(is_large ? kHugePage : alignof(Block), bytes);
-    if (!start) throw std::bad_alloc();
+    void* start = nullptr;
+    if (::posix_memalign(&start, is_large ? kHugePage : alignof(Block), bytes) != 0) throw std::bad_alloc();
 #ifdef MADV_HUGEPAGE
     if (is_large) ::madvise(start, bytes, MADV_HUGEPAGE);  // a hint: where it is refused nothing is lost
 #endif
