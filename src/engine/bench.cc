@@ -236,7 +236,7 @@ nlohmann::json report(const Contender& candidate, const Workload& workload, cons
         {"cpus_busy", rounded(times.processor / total, 2)},
         {"load_seconds", rounded(candidate.load_seconds, 3)},
         {"gemm_ceiling_gops", rounded(candidate.ceiling, 1)},
-        {"share_of_ceiling", rounded(1e-9 * times.operations / total / threads / candidate.ceiling, 3)},
+        {"share_of_ceiling", rounded(1e-9 * times.operations / total / threads / candidate.ceiling, 6)},
         {"parts", parts}};
     if (config.moe) result["expert_load"] = times.last.expert_load;
     return result;
