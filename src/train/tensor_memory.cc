@@ -41,14 +41,14 @@ struct SizeClass {
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 // Large ones lie on huge pages, where the system has them: of the many small ones each costs time when it is first
-// used, and again whenever its address is no longer at hand.
-Block* new_block(const SizeClass& size) {
-    const auto bytes = sizeof(Block) + size.bytes;
-    const bool is_large = bytes >= kHugePage;
+// used, and again whenever its address is no longer at hand. What `wanted` doesn't fill stays on small ones, unused.
+Block* new_block(const SizeClass& size, std::size_t wanted) {
+    const auto whole = (sizeof(Block) + wanted) / kHugePage * kHugePage;
     void* start = nullptr;
-    if (::posix_memalign(&start, is_large ? kHugePage : alignof(Block), bytes) != 0) throw std::bad_alloc();
+    if (::posix_memalign(&start, whole > 0 ? kHugePage : alignof(Block), sizeof(Block) + size.bytes) != 0)
+        throw std::bad_alloc();
 #ifdef MADV_HUGEPAGE
-    if (is_large) ::madvise(start, bytes, MADV_HUGEPAGE);  // a hint: where it is refused nothing is lost
+    if (whole > 0) ::madvise(start, whole, MADV_HUGEPAGE);  // a hint: where it is refused nothing is lost
 #endif
     return new (start) Block{size.index, nullptr};
 }
@@ -64,7 +64,7 @@ public:
                 kept_[i] = block->next;
                 return block;
             }
-        return new_block(size);
+        return new_block(size, bytes);
     }
 
     void give_back(Block* block) {
