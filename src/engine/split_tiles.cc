@@ -13,6 +13,7 @@ namespace split {
 namespace {
 
 using tiles::kBlock;
+using tiles::kBlockSums;
 using tiles::kSide;
 using tiles::kStep;
 
@@ -24,9 +25,8 @@ constexpr std::int64_t kColumnsStep = kParts * 2 * kTile;  // of two tiles of co
 constexpr std::int64_t kPanel = kBlock;                    // columns whose weights lie together
 constexpr std::int64_t kPanelRow = 2 * kPanel;             // floats of two rows of the weights, which tiles have in one
 constexpr std::int64_t kPanelStep = kSide * kPanelRow;     // floats of one step
-constexpr std::int64_t kBlockSums = kBlock * kBlock;
-constexpr std::int64_t kChunk = 24;              // see Plan
-constexpr std::int64_t kAhead = 4 * kPanelStep;  // from the weights that are split to those that are fetched
+constexpr std::int64_t kChunk = 24;                        // see Plan
+constexpr std::int64_t kAhead = 4 * kPanelStep;            // from the weights that are split to those that are fetched
 
 // Of the words of two vectors those that are a float32's upper half.
 alignas(64) constexpr std::int16_t kUpperHalves[] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,

@@ -20,6 +20,7 @@ namespace moebert::engine::tiles {
 constexpr std::int64_t kSide = 16;          // rows of a tile, and its columns of sums
 constexpr std::int64_t kStep = 64;          // bytes of a tile's row: what one instruction multiplies
 constexpr std::int64_t kBlock = 2 * kSide;  // rows, and columns, of sums at a time
+constexpr std::int64_t kBlockSums = kBlock * kBlock;
 
 // Rows are dealt out evenly to pairs of tiles. The last tile begins earlier where they don't come out even: some rows
 // are computed twice then, with the same result.

@@ -14,13 +14,13 @@
 namespace moebert::engine {
 namespace {
 
+using tiles::kBlockSums;
 using tiles::kSide;
 using tiles::kStep;
 
-constexpr std::int64_t kPanel = 64;                  // columns whose weights lie together
-constexpr std::int64_t kPanelStep = kPanel * kStep;  // bytes of them for one step
-constexpr std::int64_t kStepsAtOnce = 8;             // their weights fill two thirds of the first cache
-constexpr std::int64_t kBlockSums = tiles::kBlock * tiles::kBlock;
+constexpr std::int64_t kPanel = 64;                             // columns whose weights lie together
+constexpr std::int64_t kPanelStep = kPanel * kStep;             // bytes of them for one step
+constexpr std::int64_t kStepsAtOnce = 8;                        // their weights fill two thirds of the first cache
 constexpr std::int64_t kSums = onednn::kBlockOnTiles * kPanel;  // of a panel, for the most rows
 
 // What x's rows have beyond the last whole step, filled up with zeros.

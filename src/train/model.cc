@@ -75,11 +75,13 @@ Tensor from_torch(const torch::Tensor& tensor) {
     const auto own = std::make_shared<torch::Tensor>(torch::empty_like(
         tensor, tensor.options().device(torch::kCPU).requires_grad(false), torch::MemoryFormat::Contiguous));
     own->copy_(tensor.detach());
-    const auto dtype = own->scalar_type() == torch::kInt64 ? DType::i64 : DType::f32;
-    return {dtype,
-            {own->sizes().begin(), own->sizes().end()},
-            {static_cast<const std::byte*>(own->data_ptr()), own->nbytes()},
-            own};
+    const Shape shape(own->sizes().begin(), own->sizes().end());
+    const auto tensor_of = [&](DType dtype, const void* data) {
+        return Tensor{dtype, shape, {static_cast<const std::byte*>(data), own->nbytes()}, own};
+    };
+    // data_ptr() refuses another type.
+    if (own->scalar_type() == torch::kInt64) return tensor_of(DType::i64, own->data_ptr<std::int64_t>());
+    return tensor_of(DType::f32, own->data_ptr<float>());
 }
 
 namespace {
