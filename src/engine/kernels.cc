@@ -17,8 +17,6 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
-#include <hwy/contrib/math/math-inl.h>
-
 HWY_BEFORE_NAMESPACE();
 namespace moebert::engine {
 namespace HWY_NAMESPACE {
@@ -187,12 +185,27 @@ template <int R>
 HWY_INLINE void product_rows(const float* a, std::int64_t lda, const float* b, std::int64_t width, std::int64_t inner,
                              float* c, std::int64_t ldc) {
     std::int64_t v = 0;
+    if constexpr (HWY_TARGET <= HWY_AVX3)  // has the registers
+        for (; v + 4 * lanes() <= width; v += 4 * lanes()) product<R, 4>(a, lda, b + v, width, inner, c + v, ldc);
     for (; v + 2 * lanes() <= width; v += 2 * lanes()) product<R, 2>(a, lda, b + v, width, inner, c + v, ldc);
     for (; v < width; v += lanes()) product<R, 1>(a, lda, b + v, width, inner, c + v, ldc);
 }
 
+// 2^x within a relative 3e-7, and next to nothing from -125 on; not-a-number stays one.
+HWY_INLINE Vec power_of_two(Vec x) {
+    const auto inside = hn::Max(hn::Set(kF, -125.0F), x);
+    const auto n = hn::NearestInt(inside);
+    const auto f = hn::Sub(inside, hn::ConvertTo(kF, n));
+    auto y = hn::Set(kF, 1.5345812079e-4F);
+    for (const float c : {1.3399931363e-3F, 9.6184889581e-3F, 5.5503287766e-2F, 0.24022646891F, 0.69314720574F, 1.0F})
+        y = hn::MulAdd(y, f, hn::Set(kF, c));
+    return hn::BitCast(kF, hn::Add(hn::BitCast(kI, y), hn::ShiftLeft<23>(n)));
+}
+
 // The work space of one head: transposed keys (head_size, T'), values (T, d'), scores (6, T'), outputs (6, d').
 struct Head {
+    static constexpr std::int64_t kRows = 6;  // queries at a time
+
     std::int64_t tokens, size, stride, padded_tokens, padded_size;
     float *keys, *values, *scores, *outputs;
 
@@ -201,17 +214,44 @@ struct Head {
         keys = work;
         values = keys + size * padded_tokens;
         scores = values + tokens * padded_size;
-        outputs = scores + 6 * padded_tokens;
+        outputs = scores + kRows * padded_tokens;
     }
 
+#if HWY_TARGET == HWY_SCALAR
+    static constexpr std::int64_t kTransposed = 1;
+    void transpose(const float*, std::int64_t) const {}
+#else
+    // So many tokens, and as many values a step.
+    static constexpr std::int64_t kTransposed = 4;
+    HWY_INLINE void transpose(const float* k, std::int64_t t) const {
+        constexpr hn::FixedTag<float, 4> four;
+        for (std::int64_t i = 0; i + kTransposed <= size; i += kTransposed) {
+            const float* from = k + t * stride + i;
+            const auto a = hn::LoadU(four, from), b = hn::LoadU(four, from + stride),
+                       c = hn::LoadU(four, from + 2 * stride), d = hn::LoadU(four, from + 3 * stride);
+            const auto low_ac = hn::InterleaveLower(four, a, c), high_ac = hn::InterleaveUpper(four, a, c),
+                       low_bd = hn::InterleaveLower(four, b, d), high_bd = hn::InterleaveUpper(four, b, d);
+            float* to = keys + i * padded_tokens + t;
+            hn::StoreU(hn::InterleaveLower(four, low_ac, low_bd), four, to);
+            hn::StoreU(hn::InterleaveUpper(four, low_ac, low_bd), four, to + padded_tokens);
+            hn::StoreU(hn::InterleaveLower(four, high_ac, high_bd), four, to + 2 * padded_tokens);
+            hn::StoreU(hn::InterleaveUpper(four, high_ac, high_bd), four, to + 3 * padded_tokens);
+        }
+    }
+#endif
+
     void take(const float* k, const float* v) const {
+        const auto whole = [](std::int64_t count) { return kTransposed == 1 ? 0 : count / kTransposed * kTransposed; };
+        for (std::int64_t t = 0; t < whole(tokens); t += kTransposed) transpose(k, t);
+        for (std::int64_t t = 0; t < tokens; ++t)
+            for (std::int64_t i = t < whole(tokens) ? whole(size) : 0; i < size; ++i)
+                keys[i * padded_tokens + t] = k[t * stride + i];
+        for (std::int64_t i = 0; i < size; ++i)
+            std::fill(keys + i * padded_tokens + tokens, keys + (i + 1) * padded_tokens, 0.0F);
         for (std::int64_t t = 0; t < tokens; ++t) {
-            for (std::int64_t i = 0; i < size; ++i) keys[i * padded_tokens + t] = k[t * stride + i];
             std::copy_n(v + t * stride, size, values + t * padded_size);
             std::fill(values + t * padded_size + size, values + (t + 1) * padded_size, 0.0F);
         }
-        for (std::int64_t i = 0; i < size; ++i)
-            std::fill(keys + i * padded_tokens + tokens, keys + (i + 1) * padded_tokens, 0.0F);
     }
 
     // The row of scores becomes exp(scale (score - greatest)); returns one by their sum.
@@ -219,10 +259,11 @@ struct Head {
         std::fill(row + tokens, row + padded_tokens, -INFINITY);
         auto most = hn::LoadU(kF, row);
         for (std::int64_t t = lanes(); t < padded_tokens; t += lanes()) most = hn::Max(most, hn::LoadU(kF, row + t));
-        const auto greatest = hn::MaxOfLanes(kF, most), scaling = hn::Set(kF, scale);
+        const auto scaling = hn::Set(kF, scale * 1.44269504F);
+        const auto greatest = hn::MaxOfLanes(kF, most);
         auto sum = hn::Zero(kF);
         for (std::int64_t t = 0; t < padded_tokens; t += lanes()) {
-            const auto e = hn::Exp(kF, hn::Mul(hn::Sub(hn::LoadU(kF, row + t), greatest), scaling));
+            const auto e = power_of_two(hn::Mul(hn::Sub(hn::LoadU(kF, row + t), greatest), scaling));
             hn::StoreU(e, kF, row + t);
             sum = hn::Add(sum, e);
         }
@@ -238,6 +279,13 @@ struct Head {
         for (int r = 0; r < R; ++r)
             for (std::int64_t i = 0; i < size; ++i) out[r * out_stride + i] = outputs[r * padded_size + i] * inverse[r];
     }
+
+    // The last ones, fewer than kRows.
+    template <int R>
+    void rest(std::int64_t count, const float* q, float scale, float* out, std::int64_t out_stride) const {
+        if (count == R) return rows<R>(q, scale, out, out_stride);
+        if constexpr (R > 1) rest<R - 1>(count, q, scale, out, out_stride);
+    }
 };
 
 void Attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::int64_t head_size, AttentionPart part,
@@ -250,14 +298,16 @@ void Attention(const float* qkv, std::int64_t tokens, std::int64_t heads, std::i
         head.take(q + width, q + 2 * width);
         float* to = out + h * head_size;
         auto t = part.first_query;
-        for (; t + 6 <= part.last_query; t += 6, to += 6 * width) head.rows<6>(q + t * stride, scale, to, width);
-        for (; t < part.last_query; ++t, to += width) head.rows<1>(q + t * stride, scale, to, width);
+        constexpr auto kRows = Head::kRows;
+        for (; t + kRows <= part.last_query; t += kRows, to += kRows * width)
+            head.rows<kRows>(q + t * stride, scale, to, width);
+        head.rest<kRows - 1>(part.last_query - t, q + t * stride, scale, to, width);
     }
 }
 
 std::size_t AttentionWork(std::int64_t tokens, std::int64_t head_size) {
     const auto t = round_up(tokens), d = round_up(head_size);
-    return static_cast<std::size_t>(head_size * t + tokens * d + 6 * t + 6 * d);
+    return static_cast<std::size_t>(head_size * t + tokens * d + Head::kRows * (t + d));
 }
 
 // The least and greatest of a row's values and zero, lane by lane.

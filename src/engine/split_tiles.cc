@@ -65,17 +65,13 @@ MOEBERT_TILE_INLINE __m512 gelu(__m512 x) {
     p = _mm512_fmadd_ps(p, t, all(-0.284496736F));
     p = _mm512_fmadd_ps(p, t, all(0.254829592F));
     p = _mm512_mul_ps(p, t);
-    // exp(-z^2) = 2^n exp(r)
-    const __m512 y = _mm512_max_ps(_mm512_mul_ps(z, _mm512_sub_ps(_mm512_setzero_ps(), z)), all(-87.0F));
-    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(y, all(1.44269504F)), 0);
-    const __m512 r = _mm512_fnmadd_ps(n, all(-2.12194440e-4F), _mm512_fnmadd_ps(n, all(0.693359375F), y));
-    __m512 e = _mm512_fmadd_ps(r, all(1.0F / 720.0F), all(1.0F / 120.0F));
-    e = _mm512_fmadd_ps(e, r, all(1.0F / 24.0F));
-    e = _mm512_fmadd_ps(e, r, all(1.0F / 6.0F));
-    e = _mm512_fmadd_ps(e, r, all(0.5F));
-    e = _mm512_fmadd_ps(e, r, one);
-    e = _mm512_fmadd_ps(e, r, one);
-    e = _mm512_scalef_ps(e, n);
+    // exp(-z^2) = 2^y: f is what y has beyond the whole number below it, to which scaling rounds y by itself.
+    const __m512 y = _mm512_mul_ps(_mm512_mul_ps(z, z), all(-1.44269504F));
+    const __m512 f = _mm512_reduce_ps(y, _MM_FROUND_TO_NEG_INF);
+    __m512 e = all(2.17022556e-4F);
+    for (const float c : {1.2439688e-3F, 9.67884095e-3F, 5.5483342e-2F, 0.240229836F, 0.693146984F, 1.0F})
+        e = _mm512_fmadd_ps(e, f, all(c));
+    e = _mm512_scalef_ps(e, y);
     const __m512 half = _mm512_mul_ps(_mm512_mul_ps(p, e), all(0.5F));  // P(-|x|)
     const __mmask16 negative = _mm512_movepi32_mask(_mm512_castps_si512(x));
     return _mm512_mul_ps(x, _mm512_mask_mov_ps(_mm512_sub_ps(one, half), negative, half));
