@@ -23,7 +23,6 @@ constexpr std::int64_t kLanes = 16;
 constexpr std::int64_t kRows = 6;                  // queries at a time
 constexpr std::int64_t kMostRows = tiles::kBlock;  // the same on tiles
 constexpr std::int64_t kTokens = tiles::kBlock;    // their number is rounded up to a multiple
-constexpr float kNever = -1e30F;                   // a score of tokens that are not there
 
 std::int64_t round_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
 
@@ -94,6 +93,33 @@ MOEBERT_INLINE void transpose(__m512i (&rows)[kLanes]) {
     }
 }
 
+struct Add {
+    static MOEBERT_INLINE __m512 of(__m512 a, __m512 b) { return _mm512_add_ps(a, b); }
+};
+struct Max {
+    static MOEBERT_INLINE __m512 of(__m512 a, __m512 b) { return _mm512_max_ps(a, b); }
+};
+
+// Value r becomes what Two makes of row r's values.
+template <class Two>
+MOEBERT_INLINE __m512 fold(__m512 (&rows)[kLanes]) {
+    for (int i = 0; i < 8; ++i)
+        rows[i] =
+            Two::of(_mm512_shuffle_f32x4(rows[i], rows[i + 8], 0x44), _mm512_shuffle_f32x4(rows[i], rows[i + 8], 0xee));
+    for (int i = 0; i < 4; ++i)
+        rows[i] =
+            Two::of(_mm512_shuffle_f32x4(rows[i], rows[i + 4], 0x88), _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0xdd));
+    for (int i = 0; i < 2; ++i)
+        rows[i] = Two::of(_mm512_shuffle_ps(rows[i], rows[i + 2], 0x44), _mm512_shuffle_ps(rows[i], rows[i + 2], 0xee));
+    const __m512 values = Two::of(_mm512_shuffle_ps(rows[0], rows[1], 0x88), _mm512_shuffle_ps(rows[0], rows[1], 0xdd));
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15), values);
+}
+
+MOEBERT_INLINE void store_bf16(__m512 values, bf16_bits* to) {
+    const __m256bh rounded = _mm512_cvtneps_pbh(values);
+    std::memcpy(to, &rounded, sizeof rounded);
+}
+
 // One head: keys as (d / 2, T') pairs along d, values as (T' / 2, d) pairs along the tokens; T' is T rounded up.
 struct Head {
     std::int64_t tokens, padded, size;
@@ -139,23 +165,43 @@ struct Head {
             }
     }
 
-    // Row r of the scores becomes probabilities, but for a factor: one by their sum is returned.
-    MOEBERT_INLINE float softmax(std::int64_t r, float scale) const {
-        float* row = scores + r * padded;
-        std::fill(row + tokens, row + padded, kNever);
-        __m512 most = _mm512_loadu_ps(row);
-        for (std::int64_t t = kLanes; t < padded; t += kLanes) most = _mm512_max_ps(most, _mm512_loadu_ps(row + t));
-        const __m512 scaling = _mm512_set1_ps(scale * 1.44269504F);
-        const __m512 greatest = _mm512_mul_ps(_mm512_set1_ps(_mm512_reduce_max_ps(most)), scaling);
-        __m512 sum = _mm512_setzero_ps();
-        auto* to = reinterpret_cast<bf16_bits*>(probabilities) + r * padded;
-        for (std::int64_t t = 0; t < padded; t += kLanes) {
-            const __m512 e = power_of_two(_mm512_fmsub_ps(_mm512_loadu_ps(row + t), scaling, greatest));
-            sum = _mm512_add_ps(sum, e);
-            const __m256bh rounded = _mm512_cvtneps_pbh(e);
-            std::memcpy(to + t, &rounded, sizeof rounded);
+    // Rows of scores from `first` on, at most kLanes, become probabilities, but for a factor each. Reductions over a
+    // row's values are made for all rows at once.
+    MOEBERT_INLINE void softmax(std::int64_t first, std::int64_t count, float scale, float* factors) const {
+        const auto whole = tokens / kLanes * kLanes;
+        const auto rest = static_cast<__mmask16>((1U << (tokens - whole)) - 1U);
+        __m512 of_row[kLanes];
+        for (auto& v : of_row) v = _mm512_setzero_ps();
+        for (std::int64_t r = 0; r < count; ++r) {
+            const float* row = scores + (first + r) * padded;
+            of_row[r] = _mm512_mask_loadu_ps(_mm512_set1_ps(-INFINITY), rest, row + whole);
+            for (std::int64_t t = 0; t < whole; t += kLanes)
+                of_row[r] = _mm512_max_ps(of_row[r], _mm512_loadu_ps(row + t));
         }
-        return 1.0F / _mm512_reduce_add_ps(sum);
+        const __m512 scaling = _mm512_set1_ps(scale * 1.44269504F);
+        alignas(64) float greatest[kLanes];
+        _mm512_store_ps(greatest, _mm512_mul_ps(fold<Max>(of_row), scaling));
+        for (auto& v : of_row) v = _mm512_setzero_ps();
+        for (std::int64_t r = 0; r < count; ++r) {
+            const float* row = scores + (first + r) * padded;
+            auto* to = reinterpret_cast<bf16_bits*>(probabilities) + (first + r) * padded;
+            const __m512 shift = _mm512_set1_ps(greatest[r]);
+            __m512 sum = _mm512_setzero_ps();
+            for (std::int64_t t = 0; t < whole; t += kLanes) {
+                const __m512 e = power_of_two(_mm512_fmsub_ps(_mm512_loadu_ps(row + t), scaling, shift));
+                sum = _mm512_add_ps(sum, e);
+                store_bf16(e, to + t);
+            }
+            if (whole < padded) {
+                const __m512 x = _mm512_fmsub_ps(_mm512_maskz_loadu_ps(rest, row + whole), scaling, shift);
+                const __m512 e = _mm512_maskz_mov_ps(rest, power_of_two(x));
+                sum = _mm512_add_ps(sum, e);
+                store_bf16(e, to + whole);
+            }
+            for (auto t = whole + kLanes; t < padded; t += kLanes) store_bf16(_mm512_setzero_ps(), to + t);
+            of_row[r] = sum;
+        }
+        _mm512_storeu_ps(factors, _mm512_div_ps(_mm512_set1_ps(1.0F), fold<Add>(of_row)));
     }
 
     template <int R, class Out>
@@ -163,22 +209,20 @@ struct Head {
                              std::int64_t out_stride) const {
         // H is even where heads are whole vectors, so that rows begin on pairs.
         product_rows<R>(reinterpret_cast<const Pair*>(q), stride / 2, keys, padded, size / 2, scores, padded);
-        float inverse[R];
-        for (int r = 0; r < R; ++r) inverse[r] = softmax(r, scale);
+        float factors[kLanes];
+        softmax(0, R, scale, factors);
         product_rows<R>(probabilities, padded / 2, values, size, padded / 2, outputs, size);
-        for (int r = 0; r < R; ++r) finish(r, inverse[r], out + r * out_stride);
+        for (int r = 0; r < R; ++r) finish(r, factors[r], out + r * out_stride);
     }
 
     template <class Out>
-    MOEBERT_INLINE void finish(std::int64_t r, float inverse, Out* out) const {
+    MOEBERT_INLINE void finish(std::int64_t r, float factor, Out* out) const {
         for (std::int64_t i = 0; i < size; i += kLanes) {
-            const __m512 y = _mm512_mul_ps(_mm512_loadu_ps(outputs + r * size + i), _mm512_set1_ps(inverse));
-            if constexpr (std::is_same_v<Out, float>) {
+            const __m512 y = _mm512_mul_ps(_mm512_loadu_ps(outputs + r * size + i), _mm512_set1_ps(factor));
+            if constexpr (std::is_same_v<Out, float>)
                 _mm512_storeu_ps(out + i, y);
-            } else {
-                const __m256bh rounded = _mm512_cvtneps_pbh(y);
-                std::memcpy(out + i, &rounded, sizeof rounded);
-            }
+            else
+                store_bf16(y, out + i);
         }
     }
 
@@ -194,11 +238,8 @@ struct Head {
                 tiles::multiply<false>(q0 + i, q1 + i, stride * 2, keys + i / 2 * padded + t, padded * 4);
             tiles::store_sums(scores + t, scores + kSecond * padded + t, padded);
         }
-        float inverse[kMostRows];
-        for (std::int64_t r = 0; r < count; ++r) {
-            inverse[r] = softmax(r, scale);
-            inverse[kSecond + r] = softmax(kSecond + r, scale);
-        }
+        float factors[kMostRows];
+        for (const auto first : {std::int64_t{0}, kSecond}) softmax(first, count, scale, factors + first);
         asm volatile("" ::: "memory");  // tile loads don't tell the compiler what they read
         for (std::int64_t i = 0; i < size; i += tiles::kBlock) {
             tiles::clear_sums();
@@ -208,8 +249,8 @@ struct Head {
             tiles::store_sums(outputs + i, outputs + kSecond * size + i, size);
         }
         for (std::int64_t r = 0; r < count; ++r) {
-            finish(r, inverse[r], out0 + r * out_stride);
-            finish(kSecond + r, inverse[kSecond + r], out1 + r * out_stride);
+            finish(r, factors[r], out0 + r * out_stride);
+            finish(kSecond + r, factors[kSecond + r], out1 + r * out_stride);
         }
     }
 };

@@ -256,7 +256,9 @@ struct Head {
 
     // The row of scores becomes exp(scale (score - greatest)); returns one by their sum.
     HWY_INLINE float exponentials(float* row, float scale) const {
-        std::fill(row + tokens, row + padded_tokens, -INFINITY);
+        float* last = row + padded_tokens - lanes();
+        const auto there = hn::FirstN(kF, static_cast<std::size_t>(lanes() + tokens - padded_tokens));
+        hn::StoreU(hn::IfThenElse(there, hn::LoadU(kF, last), hn::Set(kF, -INFINITY)), kF, last);
         auto most = hn::LoadU(kF, row);
         for (std::int64_t t = lanes(); t < padded_tokens; t += lanes()) most = hn::Max(most, hn::LoadU(kF, row + t));
         const auto scaling = hn::Set(kF, scale * 1.44269504F);
@@ -320,17 +322,18 @@ struct Range {
     }
 };
 
+// 254 steps span the row's values and zero, and zero itself is one: rounding it up leaves all within 0 to 255.
 HWY_INLINE RowScale quantize(const float* x, std::int64_t count, const Range& range, std::uint8_t* out) {
+    constexpr float kNone = 1e-30F;  // a row of less becomes zeros
     const float low = hn::GetLane(hn::MinOfLanes(kF, range.least));
     const float high = hn::GetLane(hn::MaxOfLanes(kF, range.most));
-    const float scale = high > low ? (high - low) / 255.0F : 1.0F;
+    const float scale = high - low > kNone ? (high - low) / 254.0F : 1.0F;
     const float inverse = 1.0F / scale;
-    const auto zero = static_cast<std::int32_t>(std::lrint(-low * inverse));
-    const auto factor = hn::Set(kF, inverse);
-    const auto offset = hn::Set(kI, zero);
+    const auto zero = static_cast<std::int32_t>(std::lrint(std::ceil(-low * inverse)));
+    // Beyond 2^23 floats are whole numbers: the sum is rounded, and its lowest byte is the result.
+    const auto factor = hn::Set(kF, inverse), offset = hn::Set(kF, static_cast<float>(0xC00000 + zero));
     const auto convert = [&](std::int64_t i, std::size_t n) {
-        const auto q = hn::Add(hn::NearestInt(hn::Mul(load(x + i, n), factor)), offset);
-        const auto bytes = hn::DemoteTo(kByte, q);  // saturates
+        const auto bytes = hn::TruncateTo(kByte, hn::BitCast(kU, hn::MulAdd(load(x + i, n), factor, offset)));
         if (n == hn::Lanes(kF)) return hn::StoreU(bytes, kByte, out + i);
         HWY_ALIGN std::uint8_t values[HWY_MAX_BYTES / sizeof(float)];
         hn::StoreU(bytes, kByte, values);

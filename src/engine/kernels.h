@@ -17,7 +17,7 @@ struct NormWeights {
     float epsilon = 1e-12F;
 };
 
-// A row as bytes: q = round(x / scale) + zero, in 0..255, the range of x and zero spread over them.
+// A row as bytes: q = round(x / scale + zero), in 0..255; the range of x and zero takes 254 steps.
 struct RowScale {
     float scale;
     std::int32_t zero;

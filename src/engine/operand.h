@@ -50,7 +50,7 @@ public:
     void reserve(std::int64_t rows);
     Operand from(std::int64_t row) const;
 
-    // From float32. Rounds to the nearest; int8 spreads a row's range, zero included, over 0..255.
+    // From float32. Rounds to the nearest; int8 takes 254 steps for a row's range, zero included.
     void set(std::int64_t row, const float* values);
     void set(std::int64_t first, std::int64_t rows, const float* values);
     // `out` becomes LayerNorm(x + residual) * factor, see add_layer_norm(), and the row what set() makes of it; in

@@ -122,6 +122,8 @@ TEST_P(OfWidth, QuantizedRowsAreWithinHalfAStep) {
     bytes_of(x);
     for (auto& value : x) value = -value;
     bytes_of(x);
+    std::ranges::fill(x, 1e-37F);
+    bytes_of(x);
     std::ranges::fill(x, 0.0F);
     EXPECT_GT(bytes_of(x), 0.0F);
 }
