@@ -26,6 +26,14 @@ struct Plan {
     std::vector<std::size_t> starts;  // of batches in `order`, and its size
 };
 
+// Of several threads each should take two batches or more, unless they get small, so that one that another program
+// slows down leaves some to the others.
+std::int64_t most_tokens(std::int64_t total, std::int64_t max_tokens, std::int64_t threads) {
+    constexpr std::int64_t kSmall = 512;
+    if (threads == 1) return max_tokens;
+    return std::clamp(divide_up(total, 2 * threads), std::min(kSmall, max_tokens), max_tokens);
+}
+
 // Small enough that every one of `threads` gets its share.
 Plan plan_batches(std::span<const Feature> features, const EngineOptions& options, std::int64_t threads) {
     Plan plan{std::vector<std::size_t>(features.size()), {}};
@@ -33,8 +41,9 @@ Plan plan_batches(std::span<const Feature> features, const EngineOptions& option
     std::ranges::stable_sort(plan.order, std::greater(), [&](std::size_t i) { return features[i].input_ids.size(); });
     std::int64_t total = 0;
     for (const auto& feature : features) total += std::ssize(feature.input_ids);
-    const auto shares = threads * std::max<std::int64_t>(1, divide_up(total, threads * options.max_tokens));
-    const auto limit = std::min(options.max_tokens, divide_up(total, shares));
+    const auto most = most_tokens(total, options.max_tokens, threads);
+    const auto shares = threads * std::max<std::int64_t>(1, divide_up(total, threads * most));
+    const auto limit = std::min(most, divide_up(total, shares));
     std::int64_t tokens = limit, sentences = 0;
     for (std::size_t i = 0; i < plan.order.size(); ++i) {
         const auto length = std::ssize(features[plan.order[i]].input_ids);

@@ -27,7 +27,7 @@ struct EngineOptions {
     std::int64_t threads = 0;  // 0: one a core
     // A thread takes sentences of so many tokens at a time, or one longer sentence; and at most so many (0: any
     // number).
-    std::int64_t max_tokens = 512, max_sentences = 0;
+    std::int64_t max_tokens = 2048, max_sentences = 0;
     Sharing sharing = Sharing::automatic;
 };
 
