@@ -191,8 +191,9 @@ std::vector<double> plain_attention(const std::vector<float>& qkv, const Attenti
 class OfShape : public testing::TestWithParam<AttentionShape> {};
 INSTANTIATE_TEST_SUITE_P(Kernels, OfShape,
                          testing::Values(AttentionShape{1, 1, 1}, AttentionShape{2, 3, 5}, AttentionShape{7, 2, 8},
-                                         AttentionShape{16, 2, 32}, AttentionShape{33, 1, 64},
-                                         AttentionShape{128, 2, 64}, AttentionShape{513, 1, 17}));
+                                         AttentionShape{16, 2, 32}, AttentionShape{30, 2, 14},
+                                         AttentionShape{33, 1, 64}, AttentionShape{128, 2, 64},
+                                         AttentionShape{513, 1, 17}));
 
 TEST_P(OfShape, AttentionIsThePlainOne) {
     const auto s = GetParam();
