@@ -25,7 +25,7 @@ Sharing parse_sharing(const std::string& name);  // a UsageError for another
 struct EngineOptions {
     Precision precision = Precision::fp32;
     std::int64_t threads = 0;  // 0: one a core
-    // A thread takes sentences of so many tokens at a time, or one longer sentence; and at most so many (0: any
+    // A thread takes sentences of at most so many tokens at a time, or one longer sentence; and at most so many (0: any
     // number).
     std::int64_t max_tokens = 2048, max_sentences = 0;
     Sharing sharing = Sharing::automatic;

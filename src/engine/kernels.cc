@@ -217,11 +217,13 @@ struct Head {
         outputs = scores + kRows * padded_tokens;
     }
 
+    // So many tokens' keys, and as many of their values a step, as far as they go.
 #if HWY_TARGET == HWY_SCALAR
     static constexpr std::int64_t kTransposed = 1;
-    void transpose(const float*, std::int64_t) const {}
+    void transpose(const float* k, std::int64_t t) const {
+        for (std::int64_t i = 0; i < size; ++i) keys[i * padded_tokens + t] = k[t * stride + i];
+    }
 #else
-    // So many tokens, and as many values a step.
     static constexpr std::int64_t kTransposed = 4;
     HWY_INLINE void transpose(const float* k, std::int64_t t) const {
         constexpr hn::FixedTag<float, 4> four;
@@ -241,10 +243,10 @@ struct Head {
 #endif
 
     void take(const float* k, const float* v) const {
-        const auto whole = [](std::int64_t count) { return kTransposed == 1 ? 0 : count / kTransposed * kTransposed; };
-        for (std::int64_t t = 0; t < whole(tokens); t += kTransposed) transpose(k, t);
+        const auto whole_tokens = tokens / kTransposed * kTransposed, whole_size = size / kTransposed * kTransposed;
+        for (std::int64_t t = 0; t < whole_tokens; t += kTransposed) transpose(k, t);
         for (std::int64_t t = 0; t < tokens; ++t)
-            for (std::int64_t i = t < whole(tokens) ? whole(size) : 0; i < size; ++i)
+            for (auto i = t < whole_tokens ? whole_size : 0; i < size; ++i)
                 keys[i * padded_tokens + t] = k[t * stride + i];
         for (std::int64_t i = 0; i < size; ++i)
             std::fill(keys + i * padded_tokens + tokens, keys + (i + 1) * padded_tokens, 0.0F);
