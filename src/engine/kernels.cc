@@ -5,60 +5,26 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "engine/coarse_gelu.h"
-
-// Arrays of vectors need a size that is known: ARM's scalable ones have none, so that its fixed ones are used.
-#if defined(__aarch64__)
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
-#endif
+#include "engine/vector_targets.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
+#include "engine/vectors-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace moebert::engine {
 namespace HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-using Floats = hn::ScalableTag<float>;
-using Vec = hn::Vec<Floats>;
 using Halves = hn::Rebind<bf16_bits, Floats>;
 using Bytes = hn::Rebind<std::uint8_t, Floats>;
-constexpr Floats kF;
-constexpr hn::Rebind<std::int32_t, Floats> kI;
-constexpr hn::Rebind<std::uint32_t, Floats> kU;
 constexpr Halves kHalf;
 constexpr Bytes kByte;
 
-std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(kF)); }
 std::int64_t round_up(std::int64_t n) { return (n + lanes() - 1) / lanes() * lanes(); }
-
-// Calls full(i) for every whole vector and tail(i, rest) for what is left.
-template <class Full, class Tail>
-HWY_INLINE void over(std::int64_t count, Full full, Tail tail) {
-    std::int64_t i = 0;
-    for (; i + lanes() <= count; i += lanes()) full(i);
-    if (i < count) tail(i, static_cast<std::size_t>(count - i));
-}
-
-// The first `count` values of a vector; those beyond are zero, and are never touched in memory.
-HWY_INLINE Vec load(const float* x, std::size_t count) {
-    if (count == hn::Lanes(kF)) return hn::LoadU(kF, x);
-    HWY_ALIGN float values[HWY_MAX_BYTES / sizeof(float)] = {};
-    std::copy_n(x, count, values);
-    return hn::Load(kF, values);
-}
-
-HWY_INLINE void store(Vec v, float* x, std::size_t count) {
-    if (count == hn::Lanes(kF)) return hn::StoreU(v, kF, x);
-    HWY_ALIGN float values[HWY_MAX_BYTES / sizeof(float)];
-    hn::Store(v, kF, values);
-    std::copy_n(values, count, x);
-}
 
 // To the nearest, ties to even; not-a-number stays one.
 HWY_INLINE hn::Vec<Halves> to_bf16(Vec v) {
@@ -189,17 +155,6 @@ HWY_INLINE void product_rows(const float* a, std::int64_t lda, const float* b, s
         for (; v + 4 * lanes() <= width; v += 4 * lanes()) product<R, 4>(a, lda, b + v, width, inner, c + v, ldc);
     for (; v + 2 * lanes() <= width; v += 2 * lanes()) product<R, 2>(a, lda, b + v, width, inner, c + v, ldc);
     for (; v < width; v += lanes()) product<R, 1>(a, lda, b + v, width, inner, c + v, ldc);
-}
-
-// 2^x within a relative 3e-7, and next to nothing from -125 on; not-a-number stays one.
-HWY_INLINE Vec power_of_two(Vec x) {
-    const auto inside = hn::Max(hn::Set(kF, -125.0F), x);
-    const auto n = hn::NearestInt(inside);
-    const auto f = hn::Sub(inside, hn::ConvertTo(kF, n));
-    auto y = hn::Set(kF, 1.5345812079e-4F);
-    for (const float c : {1.3399931363e-3F, 9.6184889581e-3F, 5.5503287766e-2F, 0.24022646891F, 0.69314720574F, 1.0F})
-        y = hn::MulAdd(y, f, hn::Set(kF, c));
-    return hn::BitCast(kF, hn::Add(hn::BitCast(kI, y), hn::ShiftLeft<23>(n)));
 }
 
 // The work space of one head: transposed keys (head_size, T'), values (T, d'), scores (6, T'), outputs (6, d').
@@ -363,14 +318,6 @@ RowScale AddLayerNormBytes(const float* x, const float* residual, const NormWeig
     return quantize(out, std::ssize(norm.scale), range, bytes);
 }
 
-HWY_INLINE Vec coarse_gelu(Vec x) {
-    const auto inside = hn::Min(hn::Max(x, hn::Set(kF, -kCoarseGeluLimit)), hn::Set(kF, kCoarseGeluLimit));
-    const auto square = hn::Mul(inside, inside);
-    auto y = hn::Zero(kF);
-    for (const float c : kCoarseGelu) y = hn::MulAdd(y, square, hn::Set(kF, c));
-    return hn::Mul(x, hn::MulAdd(y, inside, hn::Set(kF, 0.5F)));
-}
-
 template <bool kGelu>
 HWY_INLINE void dequantize_rows(const Operand& x, std::int64_t rows, const ColumnScales& c, void* sums) {
     const auto columns = std::ssize(c.scale);
@@ -379,8 +326,7 @@ HWY_INLINE void dequantize_rows(const Operand& x, std::int64_t rows, const Colum
         auto* to = static_cast<float*>(sums) + r * columns;
         const auto scale = hn::Set(kF, x.scale[r]), zero = hn::Set(kF, static_cast<float>(x.zero[r]));
         const auto value = [&](hn::Vec<decltype(kI)> sum, hn::Vec<decltype(kI)> of_column, Vec of_scale, Vec bias) {
-            const auto shifted = hn::NegMulAdd(zero, hn::ConvertTo(kF, of_column), hn::ConvertTo(kF, sum));
-            const auto y = hn::MulAdd(shifted, hn::Mul(scale, of_scale), bias);
+            const auto y = dequantized(sum, scale, zero, of_scale, hn::ConvertTo(kF, of_column), bias);
             if constexpr (kGelu) return coarse_gelu(y);
             return y;
         };

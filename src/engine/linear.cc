@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "engine/kernels.h"
 #include "engine/onednn.h"
+#include "engine/panels.h"
 #include "engine/split_tiles.h"
 #include "engine/tiles.h"
 
@@ -23,6 +24,7 @@ namespace {
 constexpr std::int64_t kIntegerBlock = 64;
 constexpr std::int64_t kFloatBlock = 384;  // reading weights once more costs more than what no longer fits the cache
 constexpr std::int64_t kFloatBlockOnTiles = 256;
+constexpr std::int64_t kBlockOnPanels = 192;  // the second cache has their values of so many steps
 
 // A function of one value, as oneDNN has it.
 struct Elementwise {
@@ -71,10 +73,6 @@ float* scratch_floats(std::int64_t count) {
     return static_cast<float*>(scratchpad(static_cast<std::size_t>(count) * sizeof(float), 1));
 }
 
-// oneDNN's kernels may sum in an order that depends on the number of rows, integers apart. Where they do, rows of zeros
-// make it a multiple of this (tests/engine/linear_test.cc looks at all of them): on processors older than AVX-512.
-std::int64_t row_step() { return has_avx512() ? 1 : 24; }
-
 // Whether columns lie in both in the same way, so that some of one are the other.
 bool has_same_blocks(const memory::desc& a, const memory::desc& b) {
     const auto &one = a.data.format_desc.blocking, &other = b.data.format_desc.blocking;
@@ -90,6 +88,7 @@ struct Linear::Product {
     Product(LinearWeights given, const std::string& name, Result result)
         : weights(std::move(given)),
           on_tiles(runs_on_tiles()),
+          on_panels(runs_on_panels()),
           is_integer(weights.precision == Precision::int8),
           activation_name(name),
           activation(parse_activation(name)),
@@ -105,23 +104,27 @@ struct Linear::Product {
 
     // Whether results are written as they are wanted, not in float32 first: see write() and write_rows().
     bool is_direct() const {
-        if (!on_tiles) return !is_integer;
+        if (!is_own()) return !is_integer;
         return (activation.empty() || is_gelu) && (weights.precision != Precision::fp32 || is_float());
     }
+    // By this project's code, which also applies gelu.
+    bool is_own() const { return on_tiles || on_panels; }
     bool is_float() const { return to == memory::data_type::f32; }
 
     // One block of rows of results, in the type `to`.
     void write(const Operand& x, std::int64_t rows, void* y) const {
-        if (!on_tiles)
-            multiply_filled(x, rows, y);
+        if (!is_own())
+            multiply(primitives(rows), x, rows, y);
         else if (is_float())
             write_floats(x, rows, static_cast<float*>(y));
         else
             multiply_on_tiles(weights, x, rows, is_gelu, static_cast<bf16_bits*>(y));
     }
 
-    // On tiles.
+    // By this project's code.
     void write_floats(const Operand& x, std::int64_t rows, float* y) const {
+        if (on_panels)
+            return multiply_on_panels(weights, x, rows, is_gelu, scratchpad(panels_work_bytes(weights, rows), 0), y);
         if (weights.precision != Precision::fp32) return multiply_on_tiles(weights, x, rows, is_gelu, y);
         const FloatPanels panels{weights.inner, weights.columns, reinterpret_cast<const float*>(weights.packed.data()),
                                  weights.bias.data()};
@@ -134,7 +137,7 @@ struct Linear::Product {
     void write_rows(const Operand& x, std::int64_t rows, float* y, Row row) const {
         const auto of = [&](std::int64_t r) { return y + r * weights.columns; };
         const auto& made_for = primitives(rows);
-        if (on_tiles) {
+        if (is_own()) {
             write_floats(x, rows, y);
         } else {
             multiply(made_for, x, rows, y);
@@ -151,7 +154,7 @@ struct Linear::Product {
     }
 
     struct Primitives {
-        dnnl::matmul product;  // where it isn't on tiles
+        dnnl::matmul product;  // where it is oneDNN's
         memory::desc scratchpad;
         std::vector<dnnl::eltwise_forward> activation;  // where it isn't the product's own
     };
@@ -161,7 +164,7 @@ struct Linear::Product {
         const std::lock_guard lock(mutex);
         if (const auto found = made.find(rows); found != made.end()) return found->second;
         Primitives primitives;
-        if (!on_tiles) {
+        if (!is_own()) {
             const auto desc = describe(rows, weights.inner, weights.columns, weights.precision,
                                        is_integer ? memory::data_type::s32 : to, packed.get_desc(), attr);
             primitives.product = dnnl::matmul(desc);
@@ -190,21 +193,6 @@ struct Linear::Product {
         stream.wait();
     }
 
-    // Rows of zeros make their number one that gives the same bits.
-    void multiply_filled(const Operand& x, std::int64_t rows, void* y) const {
-        const auto step = row_step(), full = divide_up(rows, step) * step;
-        if (full == rows) return multiply(primitives(rows), x, rows, y);
-        const auto in = static_cast<std::size_t>(weights.inner) * operand_size(weights.precision),
-                   out = static_cast<std::size_t>(weights.columns) * memory::data_type_size(to);
-        const auto used = static_cast<std::size_t>(rows), all = static_cast<std::size_t>(full);
-        auto* from = static_cast<std::byte*>(scratchpad(all * (in + out) + 64, 1));
-        auto* result = from + (all * in + 63) / 64 * 64;
-        std::memcpy(from, x.values, used * in);
-        std::memset(from + used * in, 0, (all - used) * in);
-        multiply(primitives(full), {from, nullptr, nullptr}, full, result);
-        std::memcpy(y, result, used * out);
-    }
-
     // In place, in float32.
     void activate(const Primitives& made_for, std::int64_t rows, float* y) const {
         const auto values = view(plain(rows, weights.columns, memory::data_type::f32), y);
@@ -217,13 +205,13 @@ struct Linear::Product {
 
     std::int64_t block() const {
         if (on_tiles) return weights.precision == Precision::fp32 ? kFloatBlockOnTiles : kBlockOnTiles;
+        if (on_panels) return kBlockOnPanels;
         if (is_integer) return kIntegerBlock;
-        if (!has_avx512()) return row_step();
         return weights.precision == Precision::fp32 ? kFloatBlock : kBlock;
     }
 
     LinearWeights weights;
-    bool on_tiles, is_integer;
+    bool on_tiles, on_panels, is_integer;
     std::string activation_name;
     std::vector<Elementwise> activation;
     dnnl::primitive_attr attr;
@@ -302,7 +290,7 @@ std::vector<Linear> Linear::cut(std::int64_t parts, Result result) const try {
     constexpr std::int64_t kTogether = 64;  // columns that lie together in the packed layout
     const auto& w = product_->weights;
     const auto blocks = w.columns / kTogether;
-    if (!has_avx512() || w.columns % kTogether != 0 || blocks < parts) return {};
+    if (w.columns % kTogether != 0 || blocks < parts) return {};
     const auto whole = layout(w.inner, w.columns, w.precision);
     std::vector<Linear> cuts;
     for (std::int64_t i = 0; i < parts; ++i) {
@@ -339,7 +327,7 @@ double Linear::ceiling() const {
         std::int64_t runs = 0;
         std::chrono::duration<double> passed{0.0};
         for (; passed.count() < 0.02; ++runs, passed = Clock::now() - start) {
-            if (alone.on_tiles)
+            if (alone.is_own())
                 alone.write(x, rows, out.data());
             else
                 alone.multiply(alone.primitives(rows), x, rows, out.data());

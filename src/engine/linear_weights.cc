@@ -1,10 +1,13 @@
 #include "engine/linear_weights.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <numeric>
 
 #include "core/error.h"
 #include "engine/onednn.h"
+#include "engine/panels.h"
 
 namespace moebert::engine {
 
@@ -29,19 +32,39 @@ struct OwnWeights {
     std::vector<std::int32_t> sum;
 };
 
-// The bytes of a weight with a scale a column: the column's largest value becomes 127.
+// What becomes 127 in a column of bytes: its largest value, or the largest sum of a pair where these are limited.
+float range(std::span<const float> column) {
+    float most = 0.0F;
+    for (const float value : column) most = std::max(most, std::abs(value));
+    if (!runs_on_panels()) return most;
+    for (std::size_t i = 1; i < column.size(); i += 2) most = std::max(most, std::abs(column[i - 1] + column[i]));
+    return most;
+}
+
+// So few bits that its products with bytes are exact: to round weights that were rounded already changes nothing.
+float scale_of(float most) {
+    if (most == 0.0F) return 1.0F;
+    return std::bit_cast<float>((std::bit_cast<std::uint32_t>(most / 127.0F) + 0xFF) & ~0xFFU);
+}
+
+// Rounded one by one, a pair's sum might exceed kMostOfPair by one: the second makes it the sum's rounded value.
+void round_large_pairs(std::span<const float> column, float scale, std::int8_t* bytes) {
+    for (std::size_t i = 1; i < column.size(); i += 2)
+        if (std::abs(bytes[i - 1] + bytes[i]) >= kMostOfPair - 1)
+            bytes[i] = static_cast<std::int8_t>(std::lrint((column[i - 1] + column[i]) / scale) - bytes[i - 1]);
+}
+
+// The bytes of a weight with a scale a column.
 std::vector<std::int8_t> quantize(std::span<const float> weight, std::int64_t inner, OwnWeights& own) {
     std::vector<std::int8_t> bytes(weight.size());
     for (std::size_t begin = 0; begin < weight.size(); begin += static_cast<std::size_t>(inner)) {
         const auto column = weight.subspan(begin, static_cast<std::size_t>(inner));
-        float most = 0.0F;
-        for (const float value : column) most = std::max(most, std::abs(value));
-        const float scale = most > 0.0F ? most / 127.0F : 1.0F;
-        std::int32_t sum = 0;
-        for (std::size_t i = 0; i < column.size(); ++i)
-            sum += bytes[begin + i] = static_cast<std::int8_t>(std::lrint(column[i] / scale));
+        auto* to = bytes.data() + begin;
+        const float scale = scale_of(range(column));
+        for (std::size_t i = 0; i < column.size(); ++i) to[i] = static_cast<std::int8_t>(std::lrint(column[i] / scale));
+        if (runs_on_panels()) round_large_pairs(column, scale, to);
         own.scale.push_back(scale);
-        own.sum.push_back(sum);
+        own.sum.push_back(std::accumulate(to, to + inner, 0));
     }
     return bytes;
 }

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "engine/onednn.h"
+#include "engine/panels.h"
 #include "engine/tiles.h"
 
 namespace moebert::engine {
@@ -52,6 +53,11 @@ memory::desc layout(std::int64_t inner, std::int64_t columns, Precision precisio
                                                         : Tag::BA16a64b4a;
         return {{inner, columns}, weight_type(precision), tag};
     }
+    if (runs_on_panels()) {
+        using Tag = memory::format_tag;
+        return {
+            {inner, columns}, weight_type(precision), precision == Precision::int8 ? Tag::BA16a16b4a : Tag::BA16a16b};
+    }
     const auto sums = precision == Precision::int8 ? memory::data_type::s32 : memory::data_type::f32;
     const memory::desc any({inner, columns}, weight_type(precision), memory::format_tag::any);
     return describe(kBlock, inner, columns, precision, sums, any, attributes()).weights_desc();
@@ -66,6 +72,8 @@ bool has_avx512() {
 bool is_amx() { return dnnl::get_effective_cpu_isa() == Isa::avx512_core_amx; }
 
 }  // namespace onednn
+
+bool runs_on_panels() { return !onednn::has_avx512(); }
 
 namespace {
 
@@ -109,7 +117,10 @@ void limit_products(const std::string& name) {
 std::string product_target() {
     const auto* version = dnnl::version();
     return fmt::format("oneDNN {}.{}.{} {}{}", version->major, version->minor, version->patch,
-                       name_of(dnnl::get_effective_cpu_isa()), runs_on_tiles() ? ", tiles" : "");
+                       name_of(dnnl::get_effective_cpu_isa()),
+                       runs_on_tiles()    ? ", tiles"
+                       : runs_on_panels() ? ", panels"
+                                          : "");
 }
 
 bool is_supported(Precision precision) {
@@ -117,9 +128,10 @@ bool is_supported(Precision precision) {
     switch (precision) {
         case Precision::bf16:
             return isa == Isa::avx512_core_bf16 || isa == Isa::avx512_core_amx;
-        // Older ones add pairs of byte products in 16 bits, which overflow.
+        // Without these instructions AVX-512 adds pairs of byte products in 16 bits, which overflow.
         case Precision::int8:
-            return isa == Isa::avx512_core_vnni || isa == Isa::avx512_core_bf16 || isa == Isa::avx512_core_amx;
+            return has_byte_panels() || isa == Isa::avx512_core_vnni || isa == Isa::avx512_core_bf16 ||
+                   isa == Isa::avx512_core_amx;
         default:
             return true;
     }

@@ -1,0 +1,100 @@
+// What the sources in vector code share. Included once for every instruction set: after <hwy/foreach_target.h>, as
+// Highway's own headers of this kind are.
+#if defined(MOEBERT_ENGINE_VECTORS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef MOEBERT_ENGINE_VECTORS_INL_H_
+#undef MOEBERT_ENGINE_VECTORS_INL_H_
+#else
+#define MOEBERT_ENGINE_VECTORS_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/coarse_gelu.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace moebert::engine {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Floats = hn::ScalableTag<float>;
+using Vec = hn::Vec<Floats>;
+constexpr Floats kF;
+constexpr hn::Rebind<std::int32_t, Floats> kI;
+constexpr hn::Rebind<std::uint32_t, Floats> kU;
+
+HWY_INLINE std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(kF)); }
+
+// Calls full(i) for every whole vector and tail(i, rest) for what is left.
+template <class Full, class Tail>
+HWY_INLINE void over(std::int64_t count, Full full, Tail tail) {
+    std::int64_t i = 0;
+    for (; i + lanes() <= count; i += lanes()) full(i);
+    if (i < count) tail(i, static_cast<std::size_t>(count - i));
+}
+
+// The first `count` values of a vector; those beyond are zero, and are never touched in memory.
+HWY_INLINE Vec load(const float* x, std::size_t count) {
+    if (count == hn::Lanes(kF)) return hn::LoadU(kF, x);
+    HWY_ALIGN float values[HWY_MAX_BYTES / sizeof(float)] = {};
+    std::copy_n(x, count, values);
+    return hn::Load(kF, values);
+}
+
+HWY_INLINE void store(Vec v, float* x, std::size_t count) {
+    if (count == hn::Lanes(kF)) return hn::StoreU(v, kF, x);
+    HWY_ALIGN float values[HWY_MAX_BYTES / sizeof(float)];
+    hn::Store(v, kF, values);
+    std::copy_n(values, count, x);
+}
+
+// 2^x within a relative 3e-7, and next to nothing from -125 on; not-a-number stays one.
+HWY_INLINE Vec power_of_two(Vec x) {
+    const auto inside = hn::Max(hn::Set(kF, -125.0F), x);
+    const auto n = hn::NearestInt(inside);
+    const auto f = hn::Sub(inside, hn::ConvertTo(kF, n));
+    auto y = hn::Set(kF, 1.5345812079e-4F);
+    for (const float c : {1.3399931363e-3F, 9.6184889581e-3F, 5.5503287766e-2F, 0.24022646891F, 0.69314720574F, 1.0F})
+        y = hn::MulAdd(y, f, hn::Set(kF, c));
+    return hn::BitCast(kF, hn::Add(hn::BitCast(kI, y), hn::ShiftLeft<23>(n)));
+}
+
+// x P(x), P the normal distribution function: half of erfc(-x / sqrt 2) by Abramowitz and Stegun's 7.1.26, within
+// 1.5e-7.
+HWY_INLINE Vec gelu(Vec x) {
+    const auto z = hn::Mul(hn::Abs(x), hn::Set(kF, 0.70710678F)), one = hn::Set(kF, 1.0F);
+    const auto t = hn::Div(one, hn::MulAdd(z, hn::Set(kF, 0.3275911F), one));
+    auto p = hn::Set(kF, 1.061405429F);
+    for (const float c : {-1.453152027F, 1.421413741F, -0.284496736F, 0.254829592F})
+        p = hn::MulAdd(p, t, hn::Set(kF, c));
+    const auto e = power_of_two(hn::Mul(hn::Mul(z, z), hn::Set(kF, -1.44269504F)));
+    const auto half = hn::Mul(hn::Mul(hn::Mul(p, t), e), hn::Set(kF, 0.5F));  // P(-|x|)
+    return hn::Mul(x, hn::IfThenElse(hn::Lt(x, hn::Zero(kF)), half, hn::Sub(one, half)));
+}
+
+HWY_INLINE Vec coarse_gelu(Vec x) {
+    const auto inside = hn::Min(hn::Max(x, hn::Set(kF, -kCoarseGeluLimit)), hn::Set(kF, kCoarseGeluLimit));
+    const auto square = hn::Mul(inside, inside);
+    auto y = hn::Zero(kF);
+    for (const float c : kCoarseGelu) y = hn::MulAdd(y, square, hn::Set(kF, c));
+    return hn::Mul(x, hn::MulAdd(y, inside, hn::Set(kF, 0.5F)));
+}
+
+// What the sum of a product of bytes stands for: scale_r scale_c (sum - zero_r sum_c) + bias_c.
+HWY_INLINE Vec dequantized(hn::Vec<decltype(kI)> sum, Vec row_scale, Vec row_zero, Vec column_scale, Vec column_sum,
+                           Vec bias) {
+    const auto shifted = hn::NegMulAdd(row_zero, column_sum, hn::ConvertTo(kF, sum));
+    return hn::MulAdd(shifted, hn::Mul(row_scale, column_scale), bias);
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace moebert::engine
+HWY_AFTER_NAMESPACE();
+
+#endif
