@@ -37,7 +37,7 @@ public:
     // The same layer with another kind of result.
     Linear with(Result result) const;
     // Cut into layers that each have some of the columns, and read the same memory; their results are the same bit for
-    // bit. None where there are too few columns, or this processor's layout or sums don't allow it.
+    // bit. None where there are too few columns, or this processor's layout doesn't allow it.
     std::vector<Linear> cut(std::int64_t parts, Result result) const;
 
     // Gop/s (a multiplication and an addition are two) that the products alone reach on one thread with these weights:

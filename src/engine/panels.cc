@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/onednn.h"
 #include "engine/vector_targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -228,6 +229,8 @@ namespace moebert::engine {
 HWY_EXPORT(HasBytes);
 HWY_EXPORT(Multiply);
 
+bool runs_on_panels() { return !onednn::has_avx512(); }
+
 bool has_byte_panels() { return runs_on_panels() && HWY_DYNAMIC_DISPATCH(HasBytes)(); }
 
 void multiply_on_panels(const LinearWeights& weights, const Operand& x, std::int64_t rows, bool has_gelu, void* work,
@@ -235,9 +238,9 @@ void multiply_on_panels(const LinearWeights& weights, const Operand& x, std::int
     HWY_DYNAMIC_DISPATCH(Multiply)(weights, x, rows, has_gelu, work, y);
 }
 
-std::size_t panels_work_bytes(const LinearWeights& weights, std::int64_t rows) {
-    const auto row_bytes = static_cast<std::size_t>(weights.inner) * operand_size(weights.precision);
-    return static_cast<std::size_t>(rows) * ((row_bytes + 3) / 4 * 4);
+std::size_t panels_work_bytes(std::int64_t rows) {
+    using namespace HWY_NAMESPACE;
+    return static_cast<std::size_t>(rows * kStepsAtOnce * kBytesAStep);
 }
 
 }  // namespace moebert::engine

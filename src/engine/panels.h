@@ -20,9 +20,9 @@ constexpr std::int32_t kMostOfPair = 127;  // times 255 it is less than 2^15
 
 // y = f(x W^T + b), with gelu for f, or nothing. x: (rows, inner) of the weights' precision, y: (rows, columns);
 // row-major and without gaps. gelu is within 1e-6 of the value; for bytes within 5e-5 and 4e-5 of it. The weights lie
-// as oneDNN's BA16a16b (float32) or BA16a16b4a (bytes) have them. `work` has panels_work_bytes(weights, rows).
+// as oneDNN's BA16a16b (float32) or BA16a16b4a (bytes) have them. `work` has panels_work_bytes(rows).
 void multiply_on_panels(const LinearWeights& weights, const Operand& x, std::int64_t rows, bool has_gelu, void* work,
                         float* y);
-std::size_t panels_work_bytes(const LinearWeights& weights, std::int64_t rows);
+std::size_t panels_work_bytes(std::int64_t rows);
 
 }  // namespace moebert::engine

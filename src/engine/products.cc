@@ -46,17 +46,16 @@ dnnl::matmul::primitive_desc describe(std::int64_t rows, std::int64_t inner, std
 }
 
 memory::desc layout(std::int64_t inner, std::int64_t columns, Precision precision) {
+    using Tag = memory::format_tag;
     if (runs_on_tiles()) {
-        using Tag = memory::format_tag;
         const auto tag = precision == Precision::fp32   ? Tag::BA16a32b2a
                          : precision == Precision::bf16 ? Tag::BA16a64b2a
                                                         : Tag::BA16a64b4a;
         return {{inner, columns}, weight_type(precision), tag};
     }
     if (runs_on_panels()) {
-        using Tag = memory::format_tag;
-        return {
-            {inner, columns}, weight_type(precision), precision == Precision::int8 ? Tag::BA16a16b4a : Tag::BA16a16b};
+        const auto tag = precision == Precision::int8 ? Tag::BA16a16b4a : Tag::BA16a16b;
+        return {{inner, columns}, weight_type(precision), tag};
     }
     const auto sums = precision == Precision::int8 ? memory::data_type::s32 : memory::data_type::f32;
     const memory::desc any({inner, columns}, weight_type(precision), memory::format_tag::any);
@@ -72,8 +71,6 @@ bool has_avx512() {
 bool is_amx() { return dnnl::get_effective_cpu_isa() == Isa::avx512_core_amx; }
 
 }  // namespace onednn
-
-bool runs_on_panels() { return !onednn::has_avx512(); }
 
 namespace {
 
