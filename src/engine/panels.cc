@@ -23,17 +23,20 @@ using Integers = hn::Vec<decltype(kI)>;
 constexpr std::int64_t kPanel = 16;         // columns whose weights lie together
 constexpr std::int64_t kBytesAStep = 4;     // of a row: a float, or four bytes
 constexpr std::int64_t kPaddedSteps = 16;   // a panel has a multiple of them
+constexpr std::int64_t kUnrolled = 4;       // steps: what a loop costs beside them is a tenth of the whole
 constexpr std::int64_t kStepsAtOnce = 384;  // the first cache has the weights of a panel for so many
 constexpr int kVectors = kPanel / static_cast<int>(hn::MaxLanes(kF));
 // Rows at a time: as many as registers can have sums of.
 constexpr int kRows = HWY_TARGET == HWY_SCALAR ? 1 : kVectors == 4 && HWY_ARCH_X86 ? 3 : 6;
 
-HWY_INLINE Vec add_products(Vec sum, Vec row, const float* weights) {
-    return hn::MulAdd(row, hn::LoadU(kF, weights), sum);
-}
-
 #if HWY_TARGET == HWY_AVX2
-// In assembly, since compilers run out of registers where they read the weights once for all rows.
+// In assembly, since a compiler that chooses among the forms of an instruction moves sums about, and runs out of
+// registers for them: sums in memory wait for each other.
+HWY_INLINE Vec add_products(Vec sum, Vec row, const float* weights) {
+    auto result = sum.raw;
+    asm("vfmadd231ps %2, %1, %0" : "+x"(result) : "x"(row.raw), "x"(hn::LoadU(kF, weights).raw));
+    return Vec{result};
+}
 HWY_INLINE Integers add_products(Integers sum, Integers row, const std::int32_t* weights) {
     __m256i result = sum.raw, products;
     asm("vpmaddubsw %3, %2, %1\n\tvpmaddwd %4, %1, %1\n\tvpaddd %1, %0, %0"
@@ -42,6 +45,9 @@ HWY_INLINE Integers add_products(Integers sum, Integers row, const std::int32_t*
     return Integers{result};
 }
 #else
+HWY_INLINE Vec add_products(Vec sum, Vec row, const float* weights) {
+    return hn::MulAdd(row, hn::LoadU(kF, weights), sum);
+}
 HWY_INLINE Integers add_products(Integers sum, Integers, const std::int32_t*) { return sum; }  // see has_byte_panels()
 #endif
 
@@ -49,37 +55,87 @@ HWY_INLINE Integers add_products(Integers sum, Integers, const std::int32_t*) { 
 HWY_INLINE void fetch_to_change(const void* line) { __builtin_prefetch(line, 1, 3); }
 HWY_INLINE void fetch_early(const void* line) { __builtin_prefetch(line, 0, 2); }
 
+// The last N sums of some rows and a panel's columns, row by row. Not an array, which compilers leave in memory.
+template <class D, int N>
+struct Sums {
+    hn::Vec<D> first;
+    Sums<D, N - 1> others;
+};
+template <class D>
+struct Sums<D, 0> {};
+
+// Which of the panel's vectors is the first of the last N sums.
+template <int N>
+constexpr int kVector = (kVectors - N % kVectors) % kVectors;
+template <int N>
+constexpr int kRowsOn = kVector<N> == kVectors - 1 ? 1 : 0;  // to the row of the next one
+
+template <class D, int N>
+HWY_INLINE void clear(D d, Sums<D, N>& sums) {
+    if constexpr (N > 0) {
+        sums.first = hn::Zero(d);
+        clear(d, sums.others);
+    }
+}
+
+// A step's values of the rows, and of the panel's columns.
+template <class D, int N>
+HWY_INLINE void add_step(D d, Sums<D, N>& sums, const hn::TFromD<D>* rows, const hn::TFromD<D>* weights) {
+    if constexpr (N > 0) {
+        sums.first = add_products(sums.first, hn::Set(d, *rows), weights + kVector<N> * lanes());
+        add_step(d, sums.others, rows + kRowsOn<N>, weights);
+    }
+}
+
+template <class D, int N>
+HWY_INLINE void add(D d, Sums<D, N>& sums, const hn::TFromD<D>* more, std::int64_t stride) {
+    if constexpr (N > 0) {
+        sums.first = hn::Add(sums.first, hn::LoadU(d, more + kVector<N> * lanes()));
+        add(d, sums.others, more + kRowsOn<N> * stride, stride);
+    }
+}
+
+template <class D, int N>
+HWY_INLINE void store(D d, const Sums<D, N>& sums, hn::TFromD<D>* to, std::int64_t stride) {
+    if constexpr (N > 0) {
+        hn::StoreU(sums.first, d, to + kVector<N> * lanes());
+        store(d, sums.others, to + kRowsOn<N> * stride, stride);
+    }
+}
+
+// Weights that are wanted next, a line each. A core waits for so many at most: more at once would hold up the rest.
+template <class T>
+struct Lines {
+    const T* next;
+    std::int64_t count, at_once;
+
+    HWY_INLINE void fetch() {
+        for (auto i = std::min(at_once, count); i > 0; --i, --count, next += kPanel) fetch_early(next);
+    }
+    // The first of them, which are no longer among these then.
+    HWY_INLINE Lines take(std::int64_t most) {
+        const Lines taken{next, std::min(most, count), at_once};
+        next += taken.count * kPanel;
+        count -= taken.count;
+        return taken;
+    }
+};
+
 // sums (R, kPanel), `stride` values a row, become those of R rows and a panel's columns over some steps, added to what
 // they were unless these are the first. A step of `rows` has a value of each row.
 template <int R, class D>
 HWY_INLINE void add_steps(D d, const hn::TFromD<D>* rows, const hn::TFromD<D>* weights, std::int64_t steps,
-                          bool is_first, hn::TFromD<D>* sums, std::int64_t stride) {
-    hn::Vec<D> sum[R][kVectors];
-    for (int r = 0; r < R; ++r) {
-        fetch_to_change(sums + r * stride);  // they are wanted in the end
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
+                          Lines<hn::TFromD<D>> lines, bool is_first, hn::TFromD<D>* sums, std::int64_t stride) {
+    for (int r = 0; r < R; ++r) fetch_to_change(sums + r * stride);  // they are wanted in the end
+    Sums<D, R * kVectors> result;
+    clear(d, result);
+    for (; steps >= kUnrolled; steps -= kUnrolled) {
+        lines.fetch();
+        for (int i = 0; i < kUnrolled; ++i, rows += R, weights += kPanel) add_step(d, result, rows, weights);
     }
-    const auto add_step = [&](int step) HWY_ATTR {
-        for (int r = 0; r < R; ++r) {
-            const auto value = hn::Set(d, rows[step * R + r]);
-            for (int v = 0; v < kVectors; ++v)
-                sum[r][v] = add_products(sum[r][v], value, weights + step * kPanel + v * lanes());
-        }
-    };
-    // Four at a time: what a loop costs beside them is a tenth of the whole.
-    for (; steps >= 4; steps -= 4, rows += 4 * R, weights += 4 * kPanel) {
-        add_step(0);
-        add_step(1);
-        add_step(2);
-        add_step(3);
-    }
-    for (; steps > 0; --steps, rows += R, weights += kPanel) add_step(0);
-    if (!is_first)
-        for (int r = 0; r < R; ++r)
-            for (int v = 0; v < kVectors; ++v)
-                sum[r][v] = hn::Add(sum[r][v], hn::LoadU(d, sums + r * stride + v * lanes()));
-    for (int r = 0; r < R; ++r)
-        for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, sums + r * stride + v * lanes());
+    for (; steps > 0; --steps, rows += R, weights += kPanel) add_step(d, result, rows, weights);
+    if (!is_first) add(d, result, sums, stride);
+    store(d, result, sums, stride);
 }
 
 template <bool kBytes, bool kGelu>
@@ -99,14 +155,18 @@ public:
     void run() const {
         const auto chunks = std::max<std::int64_t>(1, divide_up(steps_, kStepsAtOnce));
         const auto size = divide_up(steps_, chunks);
+        const auto lines_a_group = divide_up(size, groups_), at_once = divide_up(lines_a_group * kUnrolled, size);
         for (std::int64_t step = 0; step < steps_; step += size) {
             const auto end = std::min(steps_, step + size);
-            for (std::int64_t r = 0; r < rows_; r += kRows) pack<kRows>(r, step, end);
-            for (std::int64_t column = 0; column < w_.columns; column += kPanel)
-                for (std::int64_t r = 0; r < rows_; r += kRows) {
-                    fetch_part(r, column + kPanel, step, end);
-                    multiply<kRows>(r, column, step, end);
-                }
+            for (std::int64_t first = 0; first < rows_; first += rows_from(first)) pack<kRows>(first, step, end);
+            for (std::int64_t column = 0; column < w_.columns; column += kPanel) {
+                const auto next = column + kPanel;
+                auto lines = next < w_.columns
+                                 ? Lines<Value>{panel(next) + step * kPanel, end - step, at_once}
+                                 : Lines<Value>{panel(0) + end * kPanel, std::min(size, steps_ - end), at_once};
+                for (std::int64_t first = 0; first < rows_; first += rows_from(first))
+                    multiply<kRows>(first, column, step, end, lines.take(lines_a_group));
+            }
         }
     }
 
@@ -114,11 +174,15 @@ private:
     using Tag = std::conditional_t<kBytes, std::remove_const_t<decltype(kI)>, Floats>;
     using Value = hn::TFromD<Tag>;
 
+    // How many rows the group has that begins with this one. They are dealt out evenly: one row or two would wait for
+    // their own sums.
+    std::int64_t rows_from(std::int64_t first) const { return rows_a_group_ + (first < end_of_longer_ ? 1 : 0); }
+
     // Rows one after the other become steps one after the other, each with a value of every row.
     template <int R>
     void pack(std::int64_t first, std::int64_t step, std::int64_t end) const {
         if constexpr (R > 1)
-            if (rows_ - first < R) return pack<R - 1>(first, step, end);
+            if (rows_from(first) < R) return pack<R - 1>(first, step, end);
         const auto* from = static_cast<const std::byte*>(x_.values) + first * row_bytes_;
         Value* to = packed_ + first * (end - step);
         const auto whole_end = std::min(end, row_bytes_ / kBytesAStep);
@@ -136,30 +200,23 @@ private:
         return reinterpret_cast<const Value*>(w_.packed.data()) + column / kPanel * panel_values_;
     }
 
-    // The part of a panel's weights that falls to this group of rows, if each fetches as much.
-    HWY_INLINE void fetch_part(std::int64_t row, std::int64_t column, std::int64_t step, std::int64_t end) const {
-        if (column >= w_.columns) return;
-        const auto part = divide_up(end - step, divide_up(rows_, kRows));
-        const auto first = step + row / kRows * part, last = std::min(end, first + part);
-        for (auto i = first; i < last; ++i) fetch_early(panel(column) + i * kPanel);  // a line each
-    }
-
     template <int R>
-    void multiply(std::int64_t first, std::int64_t column, std::int64_t step, std::int64_t end) const {
+    void multiply(std::int64_t first, std::int64_t column, std::int64_t step, std::int64_t end,
+                  Lines<Value> lines) const {
         if constexpr (R > 1)
-            if (rows_ - first < R) return multiply<R - 1>(first, column, step, end);
+            if (rows_from(first) < R) return multiply<R - 1>(first, column, step, end, lines);
         const auto columns = std::min(kPanel, w_.columns - column);
         const auto* weights = panel(column) + step * kPanel;
         auto* y = reinterpret_cast<Value*>(y_ + first * w_.columns + column);  // has sums until they become results
         const auto* rows = packed_ + first * (end - step);
         if (columns == kPanel) {
-            add_steps<R>(Tag(), rows, weights, end - step, step == 0, y, w_.columns);
+            add_steps<R>(Tag(), rows, weights, end - step, lines, step == 0, y, w_.columns);
             if (end == steps_) finish<R>(y, w_.columns, first, column);
             return;
         }
         Value sums[R * kPanel];
         for (int r = 0; step > 0 && r < R; ++r) std::copy_n(y + r * w_.columns, columns, sums + r * kPanel);
-        add_steps<R>(Tag(), rows, weights, end - step, step == 0, sums, kPanel);
+        add_steps<R>(Tag(), rows, weights, end - step, lines, step == 0, sums, kPanel);
         if (end == steps_) return finish<R>(sums, kPanel, first, column);
         for (int r = 0; r < R; ++r) std::copy_n(sums + r * kPanel, columns, y + r * w_.columns);
     }
@@ -197,6 +254,8 @@ private:
     const LinearWeights& w_;
     const Operand& x_;
     std::int64_t rows_, row_bytes_, steps_, panel_values_;
+    std::int64_t groups_ = std::max<std::int64_t>(1, divide_up(rows_, kRows));
+    std::int64_t rows_a_group_ = rows_ / groups_, end_of_longer_ = rows_ % groups_ * (rows_a_group_ + 1);
     Value* packed_;
     float* y_;
 };
