@@ -186,6 +186,9 @@ private:
         const auto* from = static_cast<const std::byte*>(x_.values) + first * row_bytes_;
         Value* to = packed_ + first * (end - step);
         const auto whole_end = std::min(end, row_bytes_ / kBytesAStep);
+#if HWY_TARGET != HWY_SCALAR
+        for (; step + 4 <= whole_end; step += 4, to += 4 * R) pack_four_steps<R>(from + step * kBytesAStep, to);
+#endif
         for (; step < whole_end; ++step, to += R)
             for (int r = 0; r < R; ++r) std::memcpy(to + r, from + r * row_bytes_ + step * kBytesAStep, kBytesAStep);
         if (step == end) return;
@@ -195,6 +198,28 @@ private:
                         static_cast<std::size_t>(row_bytes_ % kBytesAStep));
         }
     }
+
+#if HWY_TARGET != HWY_SCALAR
+    // Two rows at a time, whose values of a step stand side by side.
+    template <int R>
+    HWY_INLINE void pack_four_steps(const std::byte* from, Value* to) const {
+        constexpr hn::FixedTag<Value, 4> four;
+        constexpr hn::Half<decltype(four)> two;
+        constexpr hn::Repartition<std::uint8_t, decltype(four)> bytes;
+        for (int r = 0; r + 1 < R; r += 2) {
+            const auto* row = reinterpret_cast<const std::uint8_t*>(from + r * row_bytes_);
+            const auto one = hn::BitCast(four, hn::LoadU(bytes, row)),
+                       other = hn::BitCast(four, hn::LoadU(bytes, row + row_bytes_)),
+                       begin = hn::InterleaveLower(four, one, other), end = hn::InterleaveUpper(four, one, other);
+            hn::StoreU(hn::LowerHalf(two, begin), two, to + r);
+            hn::StoreU(hn::UpperHalf(two, begin), two, to + R + r);
+            hn::StoreU(hn::LowerHalf(two, end), two, to + 2 * R + r);
+            hn::StoreU(hn::UpperHalf(two, end), two, to + 3 * R + r);
+        }
+        for (int i = 0; R % 2 == 1 && i < 4; ++i)
+            std::memcpy(to + i * R + R - 1, from + (R - 1) * row_bytes_ + i * kBytesAStep, kBytesAStep);
+    }
+#endif
 
     const Value* panel(std::int64_t column) const {
         return reinterpret_cast<const Value*>(w_.packed.data()) + column / kPanel * panel_values_;
