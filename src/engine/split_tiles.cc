@@ -4,6 +4,7 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
+#include "engine/gelu.h"
 #include "engine/tile_registers.h"
 
 #include <utility>
@@ -52,29 +53,21 @@ MOEBERT_TILE_INLINE void split_row(__m512 low, __m512 high, std::byte* to, std::
 
 MOEBERT_TILE_INLINE __m512 all(float value) { return _mm512_set1_ps(value); }
 
-// x P(x), P the normal distribution function: half of erfc(-x / sqrt 2) by Abramowitz and Stegun's 7.1.26,
-// within 1.5e-7.
+template <std::size_t N>
+MOEBERT_TILE_INLINE __m512 polynomial(const float (&coefficients)[N], __m512 x) {
+    __m512 y = all(coefficients[0]);
+    for (std::size_t i = 1; i < N; ++i) y = _mm512_fmadd_ps(y, x, all(coefficients[i]));
+    return y;
+}
+
 MOEBERT_TILE_INLINE __m512 gelu(__m512 x) {
-    const __m512 z = _mm512_mul_ps(_mm512_abs_ps(x), all(0.70710678F));
-    const __m512 one = all(1.0F);
-    const __m512 denominator = _mm512_fmadd_ps(z, all(0.3275911F), one);
+    const __m512 inside = _mm512_min_ps(_mm512_max_ps(x, all(-kGeluLimit)), all(kGeluLimit));
+    const __m512 square = _mm512_mul_ps(inside, inside);
+    const __m512 numerator = _mm512_mul_ps(inside, polynomial(kGeluNumerator, square));
+    const __m512 denominator = polynomial(kGeluDenominator, square);
     const __m512 guess = _mm512_rcp14_ps(denominator);
-    const __m512 t = _mm512_mul_ps(guess, _mm512_fnmadd_ps(denominator, guess, all(2.0F)));
-    __m512 p = _mm512_fmadd_ps(t, all(1.061405429F), all(-1.453152027F));
-    p = _mm512_fmadd_ps(p, t, all(1.421413741F));
-    p = _mm512_fmadd_ps(p, t, all(-0.284496736F));
-    p = _mm512_fmadd_ps(p, t, all(0.254829592F));
-    p = _mm512_mul_ps(p, t);
-    // exp(-z^2) = 2^y: f is what y has beyond the whole number below it, to which scaling rounds y by itself.
-    const __m512 y = _mm512_mul_ps(_mm512_mul_ps(z, z), all(-1.44269504F));
-    const __m512 f = _mm512_reduce_ps(y, _MM_FROUND_TO_NEG_INF);
-    __m512 e = all(2.17022556e-4F);
-    for (const float c : {1.2439688e-3F, 9.67884095e-3F, 5.5483342e-2F, 0.240229836F, 0.693146984F, 1.0F})
-        e = _mm512_fmadd_ps(e, f, all(c));
-    e = _mm512_scalef_ps(e, y);
-    const __m512 half = _mm512_mul_ps(_mm512_mul_ps(p, e), all(0.5F));  // P(-|x|)
-    const __mmask16 negative = _mm512_movepi32_mask(_mm512_castps_si512(x));
-    return _mm512_mul_ps(x, _mm512_mask_mov_ps(_mm512_sub_ps(one, half), negative, half));
+    const __m512 reciprocal = _mm512_mul_ps(guess, _mm512_fnmadd_ps(denominator, guess, all(2.0F)));
+    return _mm512_mul_ps(x, _mm512_fmadd_ps(numerator, reciprocal, all(0.5F)));
 }
 
 // How a product is cut.

@@ -1,7 +1,7 @@
 #include "engine/tiles.h"
 
 #include "core/error.h"
-#include "engine/coarse_gelu.h"
+#include "engine/gelu.h"
 #include "engine/onednn.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)

@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "engine/coarse_gelu.h"
+#include "engine/gelu.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace moebert::engine {
@@ -64,25 +64,24 @@ HWY_INLINE Vec power_of_two(Vec x) {
     return hn::BitCast(kF, hn::Add(hn::BitCast(kI, y), hn::ShiftLeft<23>(n)));
 }
 
-// x P(x), P the normal distribution function: half of erfc(-x / sqrt 2) by Abramowitz and Stegun's 7.1.26, within
-// 1.5e-7.
+HWY_INLINE Vec limited(Vec x, float limit) { return hn::Min(hn::Max(x, hn::Set(kF, -limit)), hn::Set(kF, limit)); }
+
+template <std::size_t N>
+HWY_INLINE Vec polynomial(const float (&coefficients)[N], Vec x) {
+    auto y = hn::Set(kF, coefficients[0]);
+    for (std::size_t i = 1; i < N; ++i) y = hn::MulAdd(y, x, hn::Set(kF, coefficients[i]));
+    return y;
+}
+
 HWY_INLINE Vec gelu(Vec x) {
-    const auto z = hn::Mul(hn::Abs(x), hn::Set(kF, 0.70710678F)), one = hn::Set(kF, 1.0F);
-    const auto t = hn::Div(one, hn::MulAdd(z, hn::Set(kF, 0.3275911F), one));
-    auto p = hn::Set(kF, 1.061405429F);
-    for (const float c : {-1.453152027F, 1.421413741F, -0.284496736F, 0.254829592F})
-        p = hn::MulAdd(p, t, hn::Set(kF, c));
-    const auto e = power_of_two(hn::Mul(hn::Mul(z, z), hn::Set(kF, -1.44269504F)));
-    const auto half = hn::Mul(hn::Mul(hn::Mul(p, t), e), hn::Set(kF, 0.5F));  // P(-|x|)
-    return hn::Mul(x, hn::IfThenElse(hn::Lt(x, hn::Zero(kF)), half, hn::Sub(one, half)));
+    const auto inside = limited(x, kGeluLimit), square = hn::Mul(inside, inside);
+    const auto numerator = hn::Mul(inside, polynomial(kGeluNumerator, square));
+    return hn::Mul(x, hn::Add(hn::Div(numerator, polynomial(kGeluDenominator, square)), hn::Set(kF, 0.5F)));
 }
 
 HWY_INLINE Vec coarse_gelu(Vec x) {
-    const auto inside = hn::Min(hn::Max(x, hn::Set(kF, -kCoarseGeluLimit)), hn::Set(kF, kCoarseGeluLimit));
-    const auto square = hn::Mul(inside, inside);
-    auto y = hn::Zero(kF);
-    for (const float c : kCoarseGelu) y = hn::MulAdd(y, square, hn::Set(kF, c));
-    return hn::Mul(x, hn::MulAdd(y, inside, hn::Set(kF, 0.5F)));
+    const auto inside = limited(x, kCoarseGeluLimit);
+    return hn::Mul(x, hn::MulAdd(polynomial(kCoarseGelu, hn::Mul(inside, inside)), inside, hn::Set(kF, 0.5F)));
 }
 
 // What the sum of a product of bytes stands for: scale_r scale_c (sum - zero_r sum_c) + bias_c.
