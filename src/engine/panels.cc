@@ -103,7 +103,8 @@ HWY_INLINE void store(D d, const Sums<D, N>& sums, hn::TFromD<D>* to, std::int64
     }
 }
 
-// Weights that are wanted next, a line each. A core waits for so many at most: more at once would hold up the rest.
+// Weights that are wanted next, a line each. They are fetched few at a time: a core that waits for as many lines as it
+// can gets nothing else done.
 template <class T>
 struct Lines {
     const T* next;
