@@ -13,10 +13,12 @@ namespace moebert::engine {
 namespace split {
 namespace {
 
+using tiles::all;
 using tiles::kBlock;
 using tiles::kBlockSums;
 using tiles::kSide;
 using tiles::kStep;
+using tiles::polynomial;
 
 constexpr std::int64_t kStepValues = kStep / 2;
 constexpr std::int64_t kParts = 3;
@@ -49,15 +51,6 @@ MOEBERT_TILE_INLINE void split_row(__m512 low, __m512 high, std::byte* to, std::
     high = _mm512_sub_ps(high, _mm512_castsi512_ps(_mm512_and_si512(high_rest, mask)));
     _mm512_store_si512(to + 2 * stride,
                        _mm512_permutex2var_epi16(_mm512_castps_si512(low), upper, _mm512_castps_si512(high)));
-}
-
-MOEBERT_TILE_INLINE __m512 all(float value) { return _mm512_set1_ps(value); }
-
-template <std::size_t N>
-MOEBERT_TILE_INLINE __m512 polynomial(const float (&coefficients)[N], __m512 x) {
-    __m512 y = all(coefficients[0]);
-    for (std::size_t i = 1; i < N; ++i) y = _mm512_fmadd_ps(y, x, all(coefficients[i]));
-    return y;
 }
 
 MOEBERT_TILE_INLINE __m512 gelu(__m512 x) {

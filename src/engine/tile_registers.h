@@ -7,6 +7,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "engine/operand.h"
@@ -31,6 +32,16 @@ struct Rows {
         : count(rows), blocks(divide_up(rows, kBlock)), in_tile(divide_up(rows, 2 * blocks)) {}
     std::int64_t start(std::int64_t tile) const { return std::min(tile * in_tile, count - in_tile); }
 };
+
+MOEBERT_TILE_INLINE __m512 all(float value) { return _mm512_set1_ps(value); }
+
+// The highest power's coefficient comes first.
+template <std::size_t N>
+MOEBERT_TILE_INLINE __m512 polynomial(const float (&coefficients)[N], __m512 x) {
+    __m512 y = all(coefficients[0]);
+    for (std::size_t i = 1; i < N; ++i) y = _mm512_fmadd_ps(y, x, all(coefficients[i]));
+    return y;
+}
 
 // What LDTILECFG reads.
 struct alignas(64) Configuration {

@@ -14,9 +14,11 @@
 namespace moebert::engine {
 namespace {
 
+using tiles::all;
 using tiles::kBlockSums;
 using tiles::kSide;
 using tiles::kStep;
+using tiles::polynomial;
 
 constexpr std::int64_t kPanel = 64;                             // columns whose weights lie together
 constexpr std::int64_t kPanelStep = kPanel * kStep;             // bytes of them for one step
@@ -37,12 +39,9 @@ struct Tail {
 };
 
 MOEBERT_TILE_INLINE __m512 coarse_gelu(__m512 x) {
-    const __m512 limit = _mm512_set1_ps(kCoarseGeluLimit);
-    const __m512 inside = _mm512_min_ps(_mm512_max_ps(x, _mm512_sub_ps(_mm512_setzero_ps(), limit)), limit);
-    const __m512 square = _mm512_mul_ps(inside, inside);
-    __m512 y = _mm512_setzero_ps();
-    for (const float c : kCoarseGelu) y = _mm512_fmadd_ps(y, square, _mm512_set1_ps(c));
-    return _mm512_mul_ps(x, _mm512_fmadd_ps(y, inside, _mm512_set1_ps(0.5F)));
+    const __m512 inside = _mm512_min_ps(_mm512_max_ps(x, all(-kCoarseGeluLimit)), all(kCoarseGeluLimit));
+    const __m512 y = polynomial(kCoarseGelu, _mm512_mul_ps(inside, inside));
+    return _mm512_mul_ps(x, _mm512_fmadd_ps(y, inside, all(0.5F)));
 }
 
 template <bool kBytes, bool kGelu, class Out>

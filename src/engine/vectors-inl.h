@@ -53,25 +53,26 @@ HWY_INLINE void store(Vec v, float* x, std::size_t count) {
     std::copy_n(values, count, x);
 }
 
-// 2^x within a relative 3e-7, and next to nothing from -125 on; not-a-number stays one.
-HWY_INLINE Vec power_of_two(Vec x) {
-    const auto inside = hn::Max(hn::Set(kF, -125.0F), x);
-    const auto n = hn::NearestInt(inside);
-    const auto f = hn::Sub(inside, hn::ConvertTo(kF, n));
-    auto y = hn::Set(kF, 1.5345812079e-4F);
-    for (const float c : {1.3399931363e-3F, 9.6184889581e-3F, 5.5503287766e-2F, 0.24022646891F, 0.69314720574F, 1.0F})
-        y = hn::MulAdd(y, f, hn::Set(kF, c));
-    return hn::BitCast(kF, hn::Add(hn::BitCast(kI, y), hn::ShiftLeft<23>(n)));
-}
-
-HWY_INLINE Vec limited(Vec x, float limit) { return hn::Min(hn::Max(x, hn::Set(kF, -limit)), hn::Set(kF, limit)); }
-
+// The highest power's coefficient comes first.
 template <std::size_t N>
 HWY_INLINE Vec polynomial(const float (&coefficients)[N], Vec x) {
     auto y = hn::Set(kF, coefficients[0]);
     for (std::size_t i = 1; i < N; ++i) y = hn::MulAdd(y, x, hn::Set(kF, coefficients[i]));
     return y;
 }
+
+// 2^x within a relative 3e-7, and next to nothing from -125 on; not-a-number stays one.
+HWY_INLINE Vec power_of_two(Vec x) {
+    const auto inside = hn::Max(hn::Set(kF, -125.0F), x);
+    const auto n = hn::NearestInt(inside);
+    const auto f = hn::Sub(inside, hn::ConvertTo(kF, n));
+    constexpr float coefficients[] = {
+        1.5345812079e-4F, 1.3399931363e-3F, 9.6184889581e-3F, 5.5503287766e-2F, 0.24022646891F, 0.69314720574F, 1.0F};
+    const auto y = polynomial(coefficients, f);
+    return hn::BitCast(kF, hn::Add(hn::BitCast(kI, y), hn::ShiftLeft<23>(n)));
+}
+
+HWY_INLINE Vec limited(Vec x, float limit) { return hn::Min(hn::Max(x, hn::Set(kF, -limit)), hn::Set(kF, limit)); }
 
 HWY_INLINE Vec gelu(Vec x) {
     const auto inside = limited(x, kGeluLimit), square = hn::Mul(inside, inside);

@@ -99,7 +99,8 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(Engine, LinearOfShape,
                          testing::Values(Shape{1, 1, 1}, Shape{3, 5, 7}, Shape{1, 768, 64}, Shape{129, 33, 64},
-                                         Shape{450, 64, 100}, Shape{61, 40, 768}, Shape{50, 3072, 48}));
+                                         Shape{450, 64, 100}, Shape{61, 40, 768}, Shape{50, 3072, 48},
+                                         Shape{20, 40, 1700}));
 
 TEST_P(LinearOfShape, IsThePlainProduct) {
     const Linear linear(pack(weight, bias, Precision::fp32));
