@@ -20,9 +20,7 @@ namespace HWY_NAMESPACE {
 namespace {
 
 using Halves = hn::Rebind<bf16_bits, Floats>;
-using Bytes = hn::Rebind<std::uint8_t, Floats>;
 constexpr Halves kHalf;
-constexpr Bytes kByte;
 
 std::int64_t round_up(std::int64_t n) { return (n + lanes() - 1) / lanes() * lanes(); }
 
@@ -269,89 +267,6 @@ std::size_t AttentionWork(std::int64_t tokens, std::int64_t head_size) {
     return static_cast<std::size_t>(head_size * t + tokens * d + Head::kRows * (t + d));
 }
 
-// The least and greatest of a row's values and zero, lane by lane.
-struct Range {
-    Vec least, most;
-
-    HWY_INLINE void add(Vec v) {
-        least = hn::Min(least, v);
-        most = hn::Max(most, v);
-    }
-};
-
-// 254 steps span the row's values and zero, and zero itself is one: rounding it up leaves all within 0 to 255.
-HWY_INLINE RowScale quantize(const float* x, std::int64_t count, const Range& range, std::uint8_t* out) {
-    constexpr float kNone = 1e-30F;  // a row of less becomes zeros
-    const float low = hn::GetLane(hn::MinOfLanes(kF, range.least));
-    const float high = hn::GetLane(hn::MaxOfLanes(kF, range.most));
-    const float scale = high - low > kNone ? (high - low) / 254.0F : 1.0F;
-    const float inverse = 1.0F / scale;
-    const auto zero = static_cast<std::int32_t>(std::lrint(std::ceil(-low * inverse)));
-    // Beyond 2^23 floats are whole numbers: the sum is rounded, and its lowest byte is the result.
-    const auto factor = hn::Set(kF, inverse), offset = hn::Set(kF, static_cast<float>(0xC00000 + zero));
-    const auto convert = [&](std::int64_t i, std::size_t n) {
-        const auto bytes = hn::TruncateTo(kByte, hn::BitCast(kU, hn::MulAdd(load(x + i, n), factor, offset)));
-        if (n == hn::Lanes(kF)) return hn::StoreU(bytes, kByte, out + i);
-        HWY_ALIGN std::uint8_t values[HWY_MAX_BYTES / sizeof(float)];
-        hn::StoreU(bytes, kByte, values);
-        std::copy_n(values, n, out + i);
-    };
-    over(
-        count, [&](std::int64_t i) { convert(i, hn::Lanes(kF)); }, convert);
-    return {scale, zero};
-}
-
-RowScale QuantizeRow(const float* x, std::int64_t count, std::uint8_t* out) {
-    Range range{hn::Zero(kF), hn::Zero(kF)};
-    over(
-        count, [&](std::int64_t i) { range.add(hn::LoadU(kF, x + i)); },
-        [&](std::int64_t i, std::size_t n) { range.add(load(x + i, n)); });
-    return quantize(x, count, range, out);
-}
-
-RowScale AddLayerNormBytes(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
-                           std::uint8_t* bytes) {
-    Range range{hn::Zero(kF), hn::Zero(kF)};
-    layer_norm(x, residual, norm, factor, out, [&](std::int64_t, std::size_t n, Vec value) {
-        range.add(n == hn::Lanes(kF) ? value : hn::IfThenElseZero(hn::FirstN(kF, n), value));
-    });
-    return quantize(out, std::ssize(norm.scale), range, bytes);
-}
-
-template <bool kGelu>
-HWY_INLINE void dequantize_rows(const Operand& x, std::int64_t rows, const ColumnScales& c, void* sums) {
-    const auto columns = std::ssize(c.scale);
-    for (std::int64_t r = 0; r < rows; ++r) {
-        auto* from = static_cast<std::int32_t*>(sums) + r * columns;
-        auto* to = static_cast<float*>(sums) + r * columns;
-        const auto scale = hn::Set(kF, x.scale[r]), zero = hn::Set(kF, static_cast<float>(x.zero[r]));
-        const auto value = [&](hn::Vec<decltype(kI)> sum, hn::Vec<decltype(kI)> of_column, Vec of_scale, Vec bias) {
-            const auto y = dequantized(sum, scale, zero, of_scale, hn::ConvertTo(kF, of_column), bias);
-            if constexpr (kGelu) return coarse_gelu(y);
-            return y;
-        };
-        std::int64_t i = 0;
-        for (; i + lanes() <= columns; i += lanes())
-            hn::StoreU(value(hn::LoadU(kI, from + i), hn::LoadU(kI, c.sum.data() + i),
-                             hn::LoadU(kF, c.scale.data() + i), hn::LoadU(kF, c.bias.data() + i)),
-                       kF, to + i);
-        for (; i < columns; ++i) {
-            const auto at = static_cast<std::size_t>(i);
-            const auto y =
-                value(hn::Set(kI, from[i]), hn::Set(kI, c.sum[at]), hn::Set(kF, c.scale[at]), hn::Set(kF, c.bias[at]));
-            to[i] = hn::GetLane(y);
-        }
-    }
-}
-
-void Dequantize(const Operand& x, std::int64_t rows, const ColumnScales& c, void* sums) {
-    dequantize_rows<false>(x, rows, c, sums);
-}
-
-void DequantizeGelu(const Operand& x, std::int64_t rows, const ColumnScales& c, void* sums) {
-    dequantize_rows<true>(x, rows, c, sums);
-}
-
 const char* Target() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace
@@ -364,14 +279,10 @@ namespace moebert::engine {
 
 HWY_EXPORT(AddLayerNorm);
 HWY_EXPORT(AddLayerNormBf16);
-HWY_EXPORT(AddLayerNormBytes);
 HWY_EXPORT(AddTo);
 HWY_EXPORT(Attention);
 HWY_EXPORT(AttentionWork);
-HWY_EXPORT(Dequantize);
-HWY_EXPORT(DequantizeGelu);
 HWY_EXPORT(MultiplyVector);
-HWY_EXPORT(QuantizeRow);
 HWY_EXPORT(RoundToBf16);
 HWY_EXPORT(Target);
 
@@ -384,11 +295,6 @@ void add_layer_norm(const float* x, const float* residual, const NormWeights& no
 void add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
                     bf16_bits* rounded) {
     HWY_DYNAMIC_DISPATCH(AddLayerNormBf16)(x, residual, norm, factor, out, rounded);
-}
-
-RowScale add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
-                        std::uint8_t* bytes) {
-    return HWY_DYNAMIC_DISPATCH(AddLayerNormBytes)(x, residual, norm, factor, out, bytes);
 }
 
 void multiply_vector(std::span<const float> x, std::span<const float> weight, std::span<const float> bias, float* y) {
@@ -408,18 +314,6 @@ std::size_t attention_work(std::int64_t tokens, std::int64_t head_size) {
 
 void round_to_bf16(const float* x, std::int64_t count, bf16_bits* out) {
     HWY_DYNAMIC_DISPATCH(RoundToBf16)(x, count, out);
-}
-
-RowScale quantize_row(const float* x, std::int64_t count, std::uint8_t* out) {
-    return HWY_DYNAMIC_DISPATCH(QuantizeRow)(x, count, out);
-}
-
-void dequantize(const Operand& x, std::int64_t rows, const ColumnScales& columns, void* sums) {
-    HWY_DYNAMIC_DISPATCH(Dequantize)(x, rows, columns, sums);
-}
-
-void dequantize_gelu(const Operand& x, std::int64_t rows, const ColumnScales& columns, void* sums) {
-    HWY_DYNAMIC_DISPATCH(DequantizeGelu)(x, rows, columns, sums);
 }
 
 void limit_vectors(const std::string& name) {

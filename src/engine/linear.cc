@@ -10,6 +10,7 @@
 #include "engine/kernels.h"
 #include "engine/onednn.h"
 #include "engine/panels.h"
+#include "engine/quantization.h"
 #include "engine/split_tiles.h"
 #include "engine/tiles.h"
 

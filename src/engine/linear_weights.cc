@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "engine/onednn.h"
 #include "engine/panels.h"
+#include "engine/quantization.h"
 
 namespace moebert::engine {
 
@@ -41,10 +42,12 @@ float range(std::span<const float> column) {
     return most;
 }
 
-// So few bits that its products with bytes are exact: to round weights that were rounded already changes nothing.
+// A 127th, rounded up to 16 bits so that to round weights that were rounded already changes nothing: their largest
+// value may be off by float32's roundings, which the factor is beyond.
 float scale_of(float most) {
     if (most == 0.0F) return 1.0F;
-    return std::bit_cast<float>((std::bit_cast<std::uint32_t>(most / 127.0F) + 0xFF) & ~0xFFU);
+    constexpr float kBelow = 1.0F - 0x1p-18F;
+    return std::bit_cast<float>((std::bit_cast<std::uint32_t>(most / 127.0F * kBelow) + 0xFF) & ~0xFFU);
 }
 
 // Rounded one by one, a pair's sum might exceed kMostOfPair by one: the second makes it the sum's rounded value.
@@ -57,8 +60,9 @@ void round_large_pairs(std::span<const float> column, float scale, std::int8_t* 
 // The bytes of a weight with a scale a column.
 std::vector<std::int8_t> quantize(std::span<const float> weight, std::int64_t inner, OwnWeights& own) {
     std::vector<std::int8_t> bytes(weight.size());
+    std::vector<float> column(static_cast<std::size_t>(inner));
     for (std::size_t begin = 0; begin < weight.size(); begin += static_cast<std::size_t>(inner)) {
-        const auto column = weight.subspan(begin, static_cast<std::size_t>(inner));
+        rotate_column(weight.data() + begin, inner, column.data());
         auto* to = bytes.data() + begin;
         const float scale = scale_of(range(column));
         for (std::size_t i = 0; i < column.size(); ++i) to[i] = static_cast<std::int8_t>(std::lrint(column[i] / scale));
@@ -109,8 +113,12 @@ std::vector<float> unpack(const LinearWeights& w) try {
     }
     std::vector<std::int8_t> bytes(weight.size());
     reorder(packed, view(as_in_checkpoints(w.inner, w.columns, memory::data_type::s8), bytes.data()));
-    for (std::size_t i = 0; i < weight.size(); ++i)
-        weight[i] = static_cast<float>(bytes[i]) * w.scale[i / static_cast<std::size_t>(w.inner)];
+    for (std::int64_t c = 0; c < w.columns; ++c) {
+        float* column = weight.data() + c * w.inner;
+        for (std::int64_t i = 0; i < w.inner; ++i)
+            column[i] = static_cast<float>(bytes[at(c * w.inner + i)]) * w.scale[at(c)];
+        rotate_column_back(column, w.inner, column);
+    }
     return weight;
 } catch (const dnnl::error& error) {
     fail("linear layer: {}", error.what());

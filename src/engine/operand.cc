@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "engine/kernels.h"
+#include "engine/quantization.h"
 
 namespace moebert::engine {
 
@@ -52,7 +53,9 @@ void OperandRows::set(std::int64_t row, const float* values) {
     } else if (precision_ == Precision::bf16) {
         round_to_bf16(values, width_, reinterpret_cast<bf16_bits*>(at(row)));
     } else {
-        const auto [scale, zero] = quantize_row(values, width_, reinterpret_cast<std::uint8_t*>(at(row)));
+        thread_local Buffer<float> work;
+        grow(work, width_);
+        const auto [scale, zero] = quantize_row(values, width_, work.data(), reinterpret_cast<std::uint8_t*>(at(row)));
         set_scale(row, scale, zero);
     }
 }
@@ -68,15 +71,10 @@ void OperandRows::set(std::int64_t first, std::int64_t rows, const float* values
 
 void OperandRows::set_layer_norm(std::int64_t row, const float* x, const float* residual, const NormWeights& norm,
                                  float factor, float* out) {
-    if (precision_ == Precision::fp32) {
-        add_layer_norm(x, residual, norm, factor, out);
-    } else if (precision_ == Precision::bf16) {
-        add_layer_norm(x, residual, norm, factor, out, reinterpret_cast<bf16_bits*>(at(row)));
-    } else {
-        const auto [scale, zero] =
-            add_layer_norm(x, residual, norm, factor, out, reinterpret_cast<std::uint8_t*>(at(row)));
-        set_scale(row, scale, zero);
-    }
+    if (precision_ == Precision::bf16)
+        return add_layer_norm(x, residual, norm, factor, out, reinterpret_cast<bf16_bits*>(at(row)));
+    add_layer_norm(x, residual, norm, factor, out);
+    if (precision_ == Precision::int8) set(row, out);
 }
 
 void OperandRows::copy(std::int64_t row, const OperandRows& rows, std::int64_t other) {

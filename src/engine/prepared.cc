@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kFile = "prepared.safetensors";
-constexpr const char* kVersion = "2";
+constexpr const char* kVersion = "3";
 constexpr std::size_t kAlignment = 64;
 
 // A tensor of the file: the bytes, and zeros up to the next boundary.

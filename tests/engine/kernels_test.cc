@@ -91,61 +91,6 @@ TEST_P(OfWidth, AddLayerNormRoundsToo) {
     EXPECT_EQ(halves.back(), 77) << "nothing is written after the row";
     halves.pop_back();
     EXPECT_EQ(halves, expected_halves);
-
-    std::ranges::fill(again, 0.0F);
-    std::vector<std::uint8_t> bytes(x.size() + 1, 77), expected_bytes(x.size());
-    const auto got = add_layer_norm(x.data(), states.data(), norm, 0.5F, again.data(), bytes.data());
-    const auto expected = quantize_row(out.data(), width, expected_bytes.data());
-    EXPECT_EQ(again, out);
-    EXPECT_EQ(got.scale, expected.scale);
-    EXPECT_EQ(got.zero, expected.zero);
-    EXPECT_EQ(bytes.back(), 77) << "nothing is written after the row";
-    bytes.pop_back();
-    EXPECT_EQ(bytes, expected_bytes);
-}
-
-TEST_P(OfWidth, QuantizedRowsAreWithinHalfAStep) {
-    const auto width = GetParam();
-    const auto bytes_of = [&](const std::vector<float>& x) {
-        std::vector<std::uint8_t> bytes(x.size() + 1, 77);
-        const auto [scale, zero] = quantize_row(x.data(), width, bytes.data());
-        EXPECT_EQ(bytes.back(), 77) << "nothing is written after the row";
-        EXPECT_GE(zero, 0);
-        EXPECT_LE(zero, 255);
-        for (std::size_t i = 0; i < x.size(); ++i)
-            EXPECT_NEAR(scale * static_cast<float>(bytes[i] - zero), x[i], 0.501F * scale) << i;
-        return scale;
-    };
-    auto x = random_values(width, 7, 3.0);
-    bytes_of(x);
-    for (auto& value : x) value = std::abs(value);  // zero is still among what bytes stand for
-    bytes_of(x);
-    for (auto& value : x) value = -value;
-    bytes_of(x);
-    std::ranges::fill(x, 1e-37F);
-    bytes_of(x);
-    std::ranges::fill(x, 0.0F);
-    EXPECT_GT(bytes_of(x), 0.0F);
-}
-
-TEST_P(OfWidth, DequantizeIsItsFormula) {
-    const auto columns = GetParam();
-    const std::vector<float> row_scale{0.01F, 0.5F};
-    const std::vector<std::int32_t> row_zero{0, 200};
-    const auto scale = random_values(columns, 1), bias = random_values(columns, 2);
-    std::vector<std::int32_t> sum, values;
-    for (std::int64_t i = 0; i < columns; ++i) sum.push_back(static_cast<std::int32_t>(1000 - 37 * i));
-    for (std::int64_t i = 0; i < 2 * columns; ++i) values.push_back(static_cast<std::int32_t>(i * i - 5000 * i));
-    const auto integers = values;
-    dequantize({nullptr, row_scale.data(), row_zero.data()}, 2, {scale, sum, bias}, values.data());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        const auto r = i / static_cast<std::size_t>(columns), c = i % static_cast<std::size_t>(columns);
-        const double expected =
-            static_cast<double>(row_scale[r]) * scale[c] * (integers[i] - row_zero[r] * sum[c]) + bias[c];
-        float found;
-        std::memcpy(&found, &values[i], sizeof found);
-        EXPECT_NEAR(found, expected, 1e-6 + 3e-7 * std::abs(expected)) << i;
-    }
 }
 
 TEST(RoundToBf16, GoesToTheNearestTiesToEven) {
