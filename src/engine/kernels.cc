@@ -107,13 +107,11 @@ void AddLayerNormBf16(const float* x, const float* residual, const NormWeights& 
                [&](std::int64_t i, std::size_t n, Vec value) { store_bf16(value, rounded + i, n); });
 }
 
-void MultiplyVector(std::span<const float> x, std::span<const float> weight, std::span<const float> bias, float* y) {
-    const auto inner = std::ssize(x);
-    for (std::size_t c = 0; c < bias.size(); ++c) {
+void MultiplyVector(std::span<const float> x, std::span<const float> weight, std::span<float> y) {
+    for (std::size_t c = 0; c < y.size(); ++c) {
         const float* w = weight.data() + c * x.size();
-        y[c] = bias[c] + sum_over(inner, [&](std::int64_t i, std::size_t n) {
-                   return hn::Mul(load(x.data() + i, n), load(w + i, n));
-               });
+        y[c] = sum_over(std::ssize(x),
+                        [&](std::int64_t i, std::size_t n) { return hn::Mul(load(x.data() + i, n), load(w + i, n)); });
     }
 }
 
@@ -297,8 +295,8 @@ void add_layer_norm(const float* x, const float* residual, const NormWeights& no
     HWY_DYNAMIC_DISPATCH(AddLayerNormBf16)(x, residual, norm, factor, out, rounded);
 }
 
-void multiply_vector(std::span<const float> x, std::span<const float> weight, std::span<const float> bias, float* y) {
-    HWY_DYNAMIC_DISPATCH(MultiplyVector)(x, weight, bias, y);
+void multiply_vector(std::span<const float> x, std::span<const float> weight, std::span<float> y) {
+    HWY_DYNAMIC_DISPATCH(MultiplyVector)(x, weight, y);
 }
 
 void add_to(float* sum, const float* x, std::int64_t count) { HWY_DYNAMIC_DISPATCH(AddTo)(sum, x, count); }

@@ -23,8 +23,8 @@ void add_layer_norm(const float* x, const float* residual, const NormWeights& no
 void add_layer_norm(const float* x, const float* residual, const NormWeights& norm, float factor, float* out,
                     bf16_bits* rounded);
 
-// y = W x + b, for the few columns of a gate. x: (inner), weight: (columns, inner), bias and y: (columns).
-void multiply_vector(std::span<const float> x, std::span<const float> weight, std::span<const float> bias, float* y);
+// y = W x, for the few columns of a gate. x: (inner), weight: (columns, inner), y: (columns).
+void multiply_vector(std::span<const float> x, std::span<const float> weight, std::span<float> y);
 // sum += x, `count` values.
 void add_to(float* sum, const float* x, std::int64_t count);
 

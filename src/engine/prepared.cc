@@ -162,8 +162,7 @@ public:
                 return all.subspan(static_cast<std::size_t>(i * size), static_cast<std::size_t>(size));
             };
             tensors[name + ".weight"] = Tensor::from<float>({each, inner}, of_part(weight, each * inner));
-            if (!name.ends_with(".gate"))
-                tensors[name + ".bias"] = Tensor::from<float>({each}, of_part(weights.bias, each));
+            tensors[name + ".bias"] = Tensor::from<float>({each}, of_part(weights.bias, each));
         }
         return weights;
     }

@@ -34,7 +34,7 @@ void Router::count(const ModelConfig& config, std::int64_t rows, std::span<const
 void Router::by_token(const Layer& layer, std::int64_t first, std::int64_t rows, const float* y) {
     const auto width = std::ssize(layer.attention_norm.scale.span);
     for (auto row = first; row < first + rows; ++row)
-        std::tie(expert_[at(row)], factor_[at(row)]) = by_gate(layer.gate, {y + row * width, at(width)});
+        std::tie(expert_[at(row)], factor_[at(row)]) = by_gate(layer.gate.span, {y + row * width, at(width)});
 }
 
 void Router::by_sentence(const Layer& layer, std::span<const std::int64_t> starts, const float* y) {
@@ -44,16 +44,16 @@ void Router::by_sentence(const Layer& layer, std::span<const std::int64_t> start
         mean_.assign(at(width), 0.0F);
         for (auto row = first; row < end; ++row) add_to(mean_.data(), y + row * width, width);
         for (auto& value : mean_) value /= static_cast<float>(end - first);
-        const auto [expert, factor] = by_gate(layer.gate, mean_);
+        const auto [expert, factor] = by_gate(layer.gate.span, mean_);
         std::fill(expert_.begin() + first, expert_.begin() + end, expert);
         std::fill(factor_.begin() + first, factor_.begin() + end, factor);
     }
 }
 
 // The greatest of W x + b, and what it is after softmax.
-std::pair<std::int32_t, float> Router::by_gate(const Gate& gate, std::span<const float> x) {
-    gates_.resize(gate.bias.size());
-    multiply_vector(x, gate.weight, gate.bias, gates_.data());
+std::pair<std::int32_t, float> Router::by_gate(std::span<const float> gate, std::span<const float> x) {
+    gates_.resize(gate.size() / x.size());
+    multiply_vector(x, gate, gates_);
     const auto chosen = std::ranges::max_element(gates_);
     float sum = 0.0F;
     for (const float value : gates_) sum += std::exp(value - *chosen);

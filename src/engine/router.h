@@ -40,7 +40,7 @@ private:
     }
     void by_token(const Layer& layer, std::int64_t first, std::int64_t rows, const float* y);
     void by_sentence(const Layer& layer, std::span<const std::int64_t> starts, const float* y);
-    std::pair<std::int32_t, float> by_gate(const Gate& gate, std::span<const float> x);
+    std::pair<std::int32_t, float> by_gate(std::span<const float> gate, std::span<const float> x);
 
     std::vector<std::int32_t> expert_, order_;  // of each row; the rows, grouped by expert
     std::vector<float> factor_, grouped_factor_, gates_, mean_;

@@ -76,8 +76,7 @@ private:
                 feed_forward(expert + "fc1", expert + "fc2", expert + "LayerNorm", c_.moe->expert_size));
         }
         if (is_gated(c_.moe->route_method)) {
-            const auto gate = source_.linear({name + "gate"}, h_, c_.moe->num_experts, Precision::fp32);
-            layer.gate = {unpack(gate), {gate.bias.begin(), gate.bias.end()}};
+            layer.gate = source_.floats(name + "gate.weight", c_.moe->num_experts * h_);
             return;
         }
         layer.hash_table = source_.table(name + "hash_list", c_.vocab_size);
@@ -121,17 +120,15 @@ const Tensor& CheckpointSource::tensor(const std::string& name) const {
     return found->second;
 }
 
-LinearWeights CheckpointSource::linear(const std::vector<std::string>& names, std::int64_t, std::int64_t columns,
+LinearWeights CheckpointSource::linear(const std::vector<std::string>& names, std::int64_t, std::int64_t,
                                        Precision precision) {
     std::vector<float> weight, bias;
     for (const auto& name : names) {
         const auto w = copy<float>(tensor(name + ".weight"));
         weight.insert(weight.end(), w.begin(), w.end());
-        if (!checkpoint_.tensors.contains(name + ".bias") && name.ends_with(".gate")) continue;
         const auto b = copy<float>(tensor(name + ".bias"));
         bias.insert(bias.end(), b.begin(), b.end());
     }
-    bias.resize(static_cast<std::size_t>(columns));
     return pack(weight, bias, precision, arena_);
 }
 

@@ -36,10 +36,6 @@ struct FeedForward {
     LayerNorm norm;
 };
 
-struct Gate {
-    std::vector<float> weight, bias;  // (N, H), (N)
-};
-
 struct Layer {
     Linear qkv;               // (3 H, H): query, key and value; see Weights::rounds_attention
     Linear attention_output;  // (H, H)
@@ -48,7 +44,7 @@ struct Layer {
 
     Values<std::int32_t> hash_table;  // (V), an expert a token; hash methods
     bool shares_table = false;        // the layer before has the same
-    Gate gate;                        // gated methods
+    Values<float> gate;               // (N, H); gated methods
 };
 
 struct Weights {
@@ -69,7 +65,7 @@ struct Weights {
 class WeightSource {
 public:
     virtual ~WeightSource() = default;
-    // One layer of several, (sum of columns, inner), one after another; those without a bias have zeros.
+    // One layer of several, (sum of columns, inner), one after another.
     virtual LinearWeights linear(const std::vector<std::string>& names, std::int64_t inner, std::int64_t columns,
                                  Precision precision) = 0;
     virtual Values<float> floats(const std::string& name, std::int64_t count) = 0;

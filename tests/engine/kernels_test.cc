@@ -54,11 +54,11 @@ TEST_P(OfWidth, AddLayerNormIsThePlainOne) {
 
 TEST_P(OfWidth, GatesAreThePlainProduct) {
     const auto width = GetParam();
-    const auto x = random_values(width, 1), weight = random_values(3 * width, 2), bias = random_values(3, 3);
+    const auto x = random_values(width, 1), weight = random_values(3 * width, 2);
     std::vector<float> y(4, 77.0F);
-    multiply_vector(x, weight, bias, y.data());
+    multiply_vector(x, weight, std::span(y).first(3));
     for (std::size_t c = 0; c < 3; ++c) {
-        double expected = bias[c];
+        double expected = 0.0;
         for (std::size_t i = 0; i < x.size(); ++i) expected += static_cast<double>(x[i]) * weight[c * x.size() + i];
         EXPECT_NEAR(y[c], expected, 1e-5 * std::sqrt(static_cast<double>(width))) << c;
     }
