@@ -29,8 +29,10 @@ struct Range {
     }
 };
 
-// 254 steps span the row's values and zero, and zero itself is one: rounding it up leaves all within 0 to 255.
-HWY_INLINE RowScale quantize(const float* x, std::int64_t count, const Range& range, std::uint8_t* out) {
+// 254 steps span the row's values and zero, and zero itself is one: rounding it up leaves all within 0 to 255. Bytes
+// have no not-a-number, nor do least and greatest values keep it: `sum`, of values that would be one, makes the scale
+// one.
+HWY_INLINE RowScale quantize(const float* x, std::int64_t count, const Range& range, Vec sum, std::uint8_t* out) {
     constexpr float kNone = 1e-30F;  // a row of less becomes zeros
     const float low = hn::GetLane(hn::MinOfLanes(kF, range.least));
     const float high = hn::GetLane(hn::MaxOfLanes(kF, range.most));
@@ -48,7 +50,7 @@ HWY_INLINE RowScale quantize(const float* x, std::int64_t count, const Range& ra
     };
     over(
         count, [&](std::int64_t i) { convert(i, hn::Lanes(kF)); }, convert);
-    return {scale, zero};
+    return {scale + 0.0F * hn::GetLane(hn::SumOfLanes(kF, sum)), zero};
 }
 
 // Hadamard's matrix of order 4, times as many vectors, `apart` values between one and the next.
@@ -93,23 +95,28 @@ HWY_INLINE void mix_blocks(const float* x, std::int64_t count, float* out, Part 
 
 RowScale QuantizeRow(const float* x, std::int64_t count, float* work, std::uint8_t* out) {
     Range range{hn::Zero(kF), hn::Zero(kF)};
+    auto sum = hn::Zero(kF);
     if (is_rotated(count)) {
-        Range other = range;  // so that neither waits for the other
+        auto other = range;  // so that neither waits for the other
         mix_quarters(x, count, work);
         mix_blocks(work, count, work, [&](const Four& four) {
             range.add(four.a);
             other.add(four.b);
             range.add(four.c);
             other.add(four.d);
+            sum = hn::Add(sum, four.a);  // into which all four went
         });
         range.add(other.least);
         range.add(other.most);
-        return quantize(work, count, range, out);
+        return quantize(work, count, range, sum, out);
     }
+    const auto add = [&](std::int64_t i, std::size_t n) {
+        range.add(load(x + i, n));
+        sum = hn::Add(sum, load(x + i, n));
+    };
     over(
-        count, [&](std::int64_t i) { range.add(hn::LoadU(kF, x + i)); },
-        [&](std::int64_t i, std::size_t n) { range.add(load(x + i, n)); });
-    return quantize(x, count, range, out);
+        count, [&](std::int64_t i) { add(i, hn::Lanes(kF)); }, add);
+    return quantize(x, count, range, sum, out);
 }
 
 void RotateColumn(const float* w, std::int64_t count, float* out) {

@@ -63,13 +63,14 @@ HWY_INLINE Vec polynomial(const float (&coefficients)[N], Vec x) {
 
 // 2^x within a relative 3e-7, and next to nothing from -125 on; not-a-number stays one.
 HWY_INLINE Vec power_of_two(Vec x) {
-    const auto inside = hn::Max(hn::Set(kF, -125.0F), x);
-    const auto n = hn::NearestInt(inside);
-    const auto f = hn::Sub(inside, hn::ConvertTo(kF, n));
+    // Beyond 2^23 floats are whole numbers: the sum rounds x, and its lowest bits are the exponent of 2^round(x).
+    const auto shift = hn::Set(kF, static_cast<float>(0xC00000 + 127));
+    const auto least = hn::Set(kF, -125.0F), inside = hn::IfThenElse(hn::Lt(x, least), least, x);
+    const auto rounded = hn::Add(inside, shift);
     constexpr float coefficients[] = {
         1.5345812079e-4F, 1.3399931363e-3F, 9.6184889581e-3F, 5.5503287766e-2F, 0.24022646891F, 0.69314720574F, 1.0F};
-    const auto y = polynomial(coefficients, f);
-    return hn::BitCast(kF, hn::Add(hn::BitCast(kI, y), hn::ShiftLeft<23>(n)));
+    const auto y = polynomial(coefficients, hn::Sub(inside, hn::Sub(rounded, shift)));
+    return hn::Mul(y, hn::BitCast(kF, hn::ShiftLeft<23>(hn::BitCast(kI, rounded))));
 }
 
 HWY_INLINE Vec limited(Vec x, float limit) { return hn::Min(hn::Max(x, hn::Set(kF, -limit)), hn::Set(kF, limit)); }

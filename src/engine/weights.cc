@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "core/error.h"
@@ -120,11 +122,19 @@ const Tensor& CheckpointSource::tensor(const std::string& name) const {
     return found->second;
 }
 
+// Results tell of other weights that they are none; bytes don't.
+void CheckpointSource::check_finite(std::span<const float> weight, const std::string& name) const {
+    const auto broken = std::ranges::find_if_not(weight, [](float value) { return std::isfinite(value); });
+    if (broken == weight.end()) return;
+    throw InputError(checkpoint_.directory, name, fmt::format("{}, where int8 expects finite numbers", *broken));
+}
+
 LinearWeights CheckpointSource::linear(const std::vector<std::string>& names, std::int64_t, std::int64_t,
                                        Precision precision) {
     std::vector<float> weight, bias;
     for (const auto& name : names) {
         const auto w = copy<float>(tensor(name + ".weight"));
+        if (precision == Precision::int8) check_finite(w, name + ".weight");
         weight.insert(weight.end(), w.begin(), w.end());
         const auto b = copy<float>(tensor(name + ".bias"));
         bias.insert(bias.end(), b.begin(), b.end());

@@ -86,6 +86,7 @@ public:
 
 private:
     const Tensor& tensor(const std::string& name) const;
+    void check_finite(std::span<const float> weight, const std::string& name) const;
 
     const Checkpoint& checkpoint_;
     std::shared_ptr<std::pmr::memory_resource> arena_ = make_arena();  // of packed weights

@@ -181,6 +181,25 @@ TEST(EngineOptionsTest, AreChecked) {
     EXPECT_ERROR(Engine(headless, {}), "classifier.weight is missing");
 }
 
+// Bytes have no not-a-number, and yet none gets lost.
+TEST(EngineTest, Int8HidesNoBrokenWeights) {
+    if (!is_supported(Precision::int8)) GTEST_SKIP() << "this processor has no products of bytes";
+    const std::string layer = "bert.encoder.layer.0.";
+    const auto with_nan = [](const std::string& name) {
+        auto checkpoint = wide_model(-1, ProblemType::classification);
+        auto& tensor = checkpoint.tensors.at(name);
+        auto values = std::vector<float>(tensor.as<float>().begin(), tensor.as<float>().end());
+        values[values.size() / 3] = NAN;
+        tensor = Tensor::from<float>(tensor.shape, values);
+        return checkpoint;
+    };
+    EXPECT_ERROR(Engine(with_nan(layer + "intermediate.dense.weight"), {Precision::int8}),
+                 "intermediate.dense.weight: nan, where int8 expects finite numbers");
+    for (const char* name : {"intermediate.dense.bias", "attention.output.LayerNorm.weight"})
+        for (const float logit : Engine(with_nan(layer + name), {Precision::int8}).run(random_sentences(3)).logits)
+            EXPECT_TRUE(std::isnan(logit)) << name;
+}
+
 TEST(EngineTest, TakesNoFeaturesAndGivesNone) {
     Engine engine(load({"cls3", -1}), {});
     EXPECT_TRUE(engine.run({}).logits.empty());

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -153,6 +154,17 @@ TEST_P(OfShape, AttentionIsThePlainOne) {
         std::vector<float> some(static_cast<std::size_t>((end - begin) * width));
         attention(qkv.data(), s.tokens, s.heads, s.head_size, {begin, end, 0, s.heads}, work.data(), some.data());
         EXPECT_EQ(some, std::vector<float>(out.begin() + begin * width, out.begin() + end * width));
+    }
+}
+
+// Whatever its bits: a model with such a weight must not give results that look sound.
+TEST(Attention, ToANotANumberIsOne) {
+    for (const float nan : {NAN, std::bit_cast<float>(0x7FC00001U), std::bit_cast<float>(0xFFFFFFFFU)}) {
+        auto qkv = random_values(3 * 20 * 16, 1);
+        qkv[7 * 48 + 16] = nan;  // in the eighth token's key
+        std::vector<float> work(attention_work(20, 16)), out(20 * 16);
+        attention(qkv.data(), 20, 1, 16, {0, 20, 0, 1}, work.data(), out.data());
+        for (const float value : out) EXPECT_TRUE(std::isnan(value));
     }
 }
 

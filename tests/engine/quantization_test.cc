@@ -75,6 +75,19 @@ TEST_P(OfLength, RowsAreWithinHalfAStep) {
     EXPECT_EQ(rounded(x), x);
 }
 
+// Bytes can't hold it, but a row's scale can.
+TEST_P(OfLength, ANotANumberMakesTheScaleOne) {
+    const auto count = GetParam();
+    for (const float value : {NAN, INFINITY, -INFINITY})
+        for (const auto place : {std::int64_t{0}, count / 2, count - 1}) {
+            auto x = random_values(count, 7);
+            x[static_cast<std::size_t>(place)] = value;
+            std::vector<float> work(x.size());
+            std::vector<std::uint8_t> bytes(x.size());
+            EXPECT_TRUE(std::isnan(quantize_row(x.data(), count, work.data(), bytes.data()).scale));
+        }
+}
+
 TEST_P(OfLength, ColumnsAreRotatedAsRowsAre) {
     const auto count = GetParam();
     const auto w = random_values(count, 1), x = random_values(count, 2);
