@@ -51,6 +51,12 @@ bool is_boolean(const std::string& word) {
     return word == "True" || word == "False" || word == "true" || word == "false";
 }
 
+// To which "True" is a text like another.
+bool takes_text(const CLI::App& app, const std::string& name) {
+    const auto* option = app.get_option_no_throw("--" + name);
+    return option && option->get_items_expected_max() > 0;
+}
+
 std::string lower(std::string word) {
     std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
     return word;
@@ -115,7 +121,7 @@ std::vector<std::string> prepare_arguments(const CLI::App& app, const std::vecto
             continue;
         }
         if (!app.get_allow_extras()) check_known(app, name, "");
-        if (!has_value && i + 1 < arguments.size() && is_boolean(arguments[i + 1]))
+        if (!has_value && i + 1 < arguments.size() && is_boolean(arguments[i + 1]) && !takes_text(app, name))
             argument += "=" + lower(arguments[++i]);
         given.push_back(argument);
     }

@@ -4,6 +4,8 @@
 #include "commands.h"
 #include "core/json_text.h"
 #include "engine/jobs.h"
+#include "io/file.h"
+#include "io/json.h"
 #include "sharing.h"
 #include "tasks/score_answer_files.h"
 
@@ -40,9 +42,15 @@ void run(const EvaluateCommand& o, const Session& session) {
     if (!o.files.null_odds.empty()) fail_usage("--null_odds: --predictions is needed with it");
     const auto& model = o.inference.model_name_or_path;
     if (model.empty()) fail_usage("--model_name_or_path is needed (or --predictions)");
-    const auto result = run_evaluate(shared(o.inference, session.world), o.data, parse_split(o.split),
-                                     o.output_dir.empty() ? model : o.output_dir, session.sink);
-    if (session.world.is_first()) print_result(result);
+    const std::filesystem::path output_dir = o.output_dir.empty() ? model : o.output_dir;
+    if (std::filesystem::exists(output_dir) && !std::filesystem::is_directory(output_dir))
+        fail_usage("{}: expected a folder", output_dir.string());
+    const auto result =
+        run_evaluate(shared(o.inference, session.world), o.data, parse_split(o.split), output_dir, session.sink);
+    if (!session.world.is_first()) return;
+    print_result(result);  // first: it is there even if the folder can't be written to
+    make_folder(output_dir);
+    save_json(output_dir / "eval_results.json", result);
 }
 
 }  // namespace

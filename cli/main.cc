@@ -1,5 +1,6 @@
 // moebert: one program, a subcommand for each step from a fine-tuned BERT to a served mixture of experts.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -46,7 +47,7 @@ void add_commands(CLI::App& app, const Session& session) {
     add_inspect(app, session);
     add_tokenize(app, session);
     for (auto* command : app.get_subcommands({}))
-        command->add_option("--config", "options from a file, JSON or TOML; the command line overrides it")->group("");
+        command->add_option("--config", "options from a file, JSON or TOML; the command line overrides it");
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {
@@ -67,6 +68,13 @@ void check_command(const CLI::App& app, const std::string& name) {
         fail_usage("{}: no such subcommand; the nearest is {}", name, nearest_name(name, names));
 }
 
+// Several processes would each do the whole of another subcommand, and write the same files.
+void check_shared(const std::string& name, int processes) {
+    constexpr std::string_view kShared[] = {"finetune", "importance", "distill", "evaluate", "predict"};
+    if (name.starts_with('-') || std::ranges::find(kShared, name) != std::end(kShared)) return;
+    fail_usage("{}: a job of one process, started in {}; several share {}", name, processes, fmt::join(kShared, ", "));
+}
+
 void run(const std::vector<std::string>& arguments) {
     CLI::App app("Turns a fine-tuned BERT into a distilled mixture of experts.", "moebert");
     app.require_subcommand(1);
@@ -78,6 +86,7 @@ void run(const std::vector<std::string>& arguments) {
     const auto world = read_world();
     const Session session{world.is_first() ? terminal_sink() : Sink{}, command_text(arguments), world};
     add_commands(app, session);
+    if (world.size > 1 && !arguments.empty()) check_shared(arguments.front(), world.size);
     if (world.size > 1 || !has_command(app, arguments)) hand_over(arguments);
     if (!arguments.empty() && !arguments.front().starts_with('-')) check_command(app, arguments.front());
     auto prepared = arguments;
@@ -133,6 +142,7 @@ int take_processes(std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
     try {
         std::vector<std::string> arguments{argv + 1, argv + argc};
+        if (!arguments.empty() && arguments.front() == "help") arguments.front() = "--help";
         engine::limit_instruction_set_from_environment();
         const int processes = take_processes(arguments);
         if (processes > 1) return launch(processes, arguments);

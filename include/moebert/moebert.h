@@ -98,9 +98,9 @@ class Stream {
 public:
     // `max_batch`: most requests that are computed together.
     explicit Stream(Model model, std::size_t max_batch = 64);
-    // Computes what was submitted, then returns.
+    // Computes what was submitted, then returns. No request may come while it does.
     ~Stream();
-    Stream(Stream&&) noexcept;
+    Stream(Stream&&) noexcept;  // one that was moved from takes no requests
     Stream& operator=(Stream&&) noexcept;
 
     // What Model's functions of these names give; errors too are in the future.

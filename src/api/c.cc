@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "api/model.h"
+#include "core/error.h"
 
 struct moebert_model {
     moebert::Model model;
@@ -17,6 +18,11 @@ void put(const char* text, char* error, std::size_t size) {
     const auto length = std::min(std::strlen(text), size - 1);
     std::memcpy(error, text, length);
     error[length] = '\0';
+}
+
+const char* needed(const char* text, const char* name) {
+    if (text == nullptr) moebert::fail_usage("{}: NULL given, where a text is expected", name);
+    return text;
 }
 
 // 0, or 1 and the error's text.
@@ -52,7 +58,7 @@ moebert_model* moebert_load(const char* directory, const char* precision, int th
         moebert::LoadOptions options;
         if (precision) options.precision = precision;
         options.threads = threads;
-        out = new moebert_model{moebert::Model::load(directory, options)};
+        out = new moebert_model{moebert::Model::load(needed(directory, "directory"), options)};
     });
     return out;
 }
@@ -70,7 +76,8 @@ int moebert_classify(const moebert_model* model, const char* const* texts, const
                      double* scores, char* error, size_t error_size) {
     return guarded(error, error_size, [&] {
         std::vector<moebert::Input> inputs;
-        for (std::size_t i = 0; i < count; ++i) inputs.push_back({texts[i], pairs && pairs[i] ? pairs[i] : ""});
+        for (std::size_t i = 0; i < count; ++i)
+            inputs.push_back({needed(texts[i], "texts"), pairs && pairs[i] ? pairs[i] : ""});
         for (const auto& prediction : model->model.classify(inputs)) {
             if (prediction.probabilities.empty())
                 *scores++ = prediction.score;
@@ -83,7 +90,8 @@ int moebert_classify(const moebert_model* model, const char* const* texts, const
 int moebert_find_answer(const moebert_model* model, const char* question, const char* context, moebert_answer* answer,
                         char* error, size_t error_size) {
     return guarded(error, error_size, [&] {
-        const auto found = model->model.answer({{question, context}}).front().front();
+        const auto found =
+            model->model.answer({{needed(question, "question"), needed(context, "context")}}).front().front();
         *answer = {found.score, found.begin, found.end, byte_of(context, found.begin), byte_of(context, found.end)};
     });
 }

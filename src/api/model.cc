@@ -45,6 +45,13 @@ QuestionSet questions_of(const std::vector<Query>& queries) {
     return set;
 }
 
+// A model with broken weights has no results.
+std::vector<float> finite(std::vector<float> logits) {
+    for (const float logit : logits)
+        if (!std::isfinite(logit)) fail("the model's result is {}, expected a finite number", logit);
+    return logits;
+}
+
 std::optional<std::int64_t> length(const LoadOptions& options) {
     if (options.max_seq_length == 0) return {};
     return options.max_seq_length;
@@ -91,7 +98,7 @@ std::vector<Prediction> Model::classify(const std::vector<Input>& inputs) const 
     if (inputs.empty()) return {};
     if (kind() == ModelKind::question_answering)
         fail_usage("classify: the model is one for question answering; see answer()");
-    const auto logits = state_->engine.run(make_features(dataset_of(inputs), state_->input)).logits;
+    const auto logits = finite(state_->engine.run(make_features(dataset_of(inputs), state_->input)).logits);
     const auto width = labels().size();
     std::vector<Prediction> out;
     for (std::size_t i = 0; i < inputs.size(); ++i)
@@ -114,7 +121,7 @@ std::vector<std::vector<FoundAnswer>> Model::answer(const std::vector<Query>& qu
     auto options = state_->answers;
     options.n_best_size = std::max<std::int64_t>(options.n_best_size, static_cast<std::int64_t>(top_k));
     std::vector<std::vector<FoundAnswer>> out;
-    for (const auto& found : choose_answers(set, windows, state_->engine.run(features).logits, options)) {
+    for (const auto& found : choose_answers(set, windows, finite(state_->engine.run(features).logits), options)) {
         const auto convert = [](const Candidate& c) { return FoundAnswer{c.text, c.probability, c.begin, c.end}; };
         auto& best = out.emplace_back();
         best.push_back(convert(found.chosen));

@@ -40,6 +40,9 @@ std::vector<std::string> lines_of(const std::string& file) {
 
 // The first two columns of a .tsv with a header that hold sentences; or whole lines.
 Dataset read_lines_of_text(const std::string& file) {
+    for (const char* ending : {".csv", ".json", ".jsonl"})
+        if (file.ends_with(ending))
+            fail_usage("text: {}: expected a .tsv with a header, or a file with a text a line", file);
     Dataset dataset;
     auto lines = lines_of(file);
     if (!file.ends_with(".tsv")) {

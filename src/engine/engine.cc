@@ -270,7 +270,9 @@ Engine::Engine(const Checkpoint& checkpoint, const EngineOptions& options)
     : Engine(pack_checked(checkpoint, options.precision), options) {}
 
 Engine::Engine(Weights weights, const EngineOptions& options) : state_(std::make_unique<State>()) {
-    if (options.threads < 0) fail_usage("num_threads: {} given; expected 0 or more", options.threads);
+    constexpr std::int64_t kMostThreads = 1024;  // more are a mistake: each has work space of its own
+    if (options.threads < 0 || options.threads > kMostThreads)
+        fail_usage("num_threads: {} given; expected 0 (one a core) to {}", options.threads, kMostThreads);
     if (options.max_tokens < 1) fail_usage("max_tokens: {} given; expected at least 1", options.max_tokens);
     if (options.max_sentences < 0) fail_usage("batch size: {} given; expected 0 (any) or more", options.max_sentences);
     state_->options = options;

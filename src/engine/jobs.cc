@@ -84,9 +84,6 @@ nlohmann::json run_evaluate(const InferenceOptions& options, const DataOptions& 
     results["eval_runtime"] = seconds;
     results["eval_scoring_runtime"] = scoring;  // choosing answers included
     results["eval_samples_per_second"] = static_cast<double>(count_examples(sets)) / seconds;
-    if (output_dir.empty() || !options.share.is_first()) return results;
-    std::filesystem::create_directories(output_dir);
-    save_json(std::filesystem::path(output_dir) / "eval_results.json", results);
     return results;
 }
 

@@ -33,8 +33,7 @@ void describe(Visitor& visit, InferenceOptions& o) {
           {"eval_batch_size", "batch_size"});
 }
 
-// Metrics of a checkpoint, and its speed. With an output_dir they are saved there, answers to questions beside them; by
-// the first process.
+// Metrics of a checkpoint, and its speed. The first process saves answers to questions in an output_dir.
 nlohmann::json run_evaluate(const InferenceOptions& options, const DataOptions& data, Split split,
                             const std::string& output_dir, const Sink& sink);
 

@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kFile = "prepared.safetensors";
+constexpr const char* kCheckpoint = "model.safetensors";
 constexpr const char* kVersion = "3";
 constexpr std::size_t kAlignment = 64;
 
@@ -184,7 +185,7 @@ public:
 }  // namespace
 
 bool is_prepared(const fs::path& directory) {
-    return fs::exists(directory / kFile) && !fs::exists(directory / "model.safetensors");
+    return fs::exists(directory / kFile) && !fs::exists(directory / kCheckpoint);
 }
 
 Metadata prepared_metadata(const fs::path& directory) {
@@ -195,6 +196,9 @@ Metadata prepared_metadata(const fs::path& directory) {
 
 void prepare(const fs::path& from, Precision precision, const fs::path& to) {
     check_supported(precision);
+    if (fs::exists(to / kCheckpoint))
+        fail("{}: has {}, which would be read instead of what is prepared; give another folder", to.string(),
+             kCheckpoint);
     const auto checkpoint = load_finetuned(from);
     const OneThread one;
     Recorder recorder(checkpoint);

@@ -88,7 +88,16 @@ std::string read_text(const fs::path& path, std::size_t limit) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-AtomicFile::AtomicFile(const fs::path& target) : target_(target), descriptor_(create_temporary(target, temporary_)) {
+AtomicFile::AtomicFile(const fs::path& target) : target_(target) {
+    std::error_code ignored;  // what is wrong with the target shows when it is opened
+    const auto status = fs::status(target, ignored);
+    if (fs::is_directory(status)) fail_writing(EISDIR);
+    if (fs::exists(status) && !fs::is_regular_file(status)) {
+        descriptor_ = ::open(target.c_str(), O_WRONLY | O_CLOEXEC);
+    } else {
+        if (fs::is_symlink(fs::symlink_status(target, ignored)) && fs::exists(status)) target_ = fs::canonical(target);
+        descriptor_ = create_temporary(target_, temporary_);
+    }
     if (descriptor_ < 0) fail_writing(errno);
 }
 
@@ -114,11 +123,18 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
 void AtomicFile::commit() {
-    if (::fsync(descriptor_) != 0) fail_writing(errno);
+    if (!temporary_.empty() && ::fsync(descriptor_) != 0) fail_writing(errno);
     if (::close(std::exchange(descriptor_, -1)) != 0) fail_writing(errno);
+    if (temporary_.empty()) return;
     if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_writing(errno);
     temporary_.clear();
     if (const int error = sync_folder(folder_of(target_)); error != 0) fail_writing(error);
+}
+
+void make_folder(const fs::path& folder) {
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (!fs::is_directory(folder, error)) fail("{}: can't be made a folder: {}", folder.string(), error.message());
 }
 
 bool is_occupied(const fs::path& folder) { return fs::exists(folder) && !fs::is_empty(folder); }

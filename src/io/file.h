@@ -26,8 +26,9 @@ private:
 // The file's content; an InputError when it is larger than `limit` bytes.
 std::string read_text(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 30);
 
-// A file under a temporary name in the target's folder, until commit() syncs it and renames it over the target.
-// Destroyed without a commit, it leaves no trace. Every failure is an Error that names the target.
+// A file under a temporary name in the target's folder, until commit() syncs it and renames it over the target; where
+// that is a symbolic link, over the file it leads to. Destroyed without a commit, it leaves no trace. A device or a
+// pipe is written to as it is. Every failure is an Error that names the target.
 class AtomicFile {
 public:
     explicit AtomicFile(const std::filesystem::path& target);
@@ -43,9 +44,12 @@ private:
     [[noreturn]] void fail_writing(int error) const;
 
     std::filesystem::path target_;
-    std::string temporary_;
+    std::string temporary_;  // empty for a device or a pipe
     int descriptor_ = -1;
 };
+
+// With the folders above it, where they are not there. An Error when it can't be.
+void make_folder(const std::filesystem::path& folder);
 
 // Whether it is there and has something in it.
 bool is_occupied(const std::filesystem::path& folder);

@@ -66,6 +66,11 @@ std::vector<std::int64_t> load_hash_list(const std::filesystem::path& file, std:
                              fmt::format("expert {}; expected 0 to {}", expert, num_experts - 1));
         table.push_back(expert);
     }
+    for (std::int64_t expert = 0; expert < num_experts; ++expert)
+        if (std::ranges::find(table, expert) == table.end())
+            throw InputError(
+                file, "hash list",
+                fmt::format("no token goes to expert {} of {}; is it one for fewer experts?", expert, num_experts));
     return table;
 }
 

@@ -1,6 +1,7 @@
 #include "tasks/data_options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -93,6 +94,10 @@ std::vector<Dataset> load_datasets(const DataOptions& options, Split split, cons
     for (auto& dataset : datasets) {
         if (dataset.skipped_rows > 0)
             sink.warning("{}: {} rows with too few columns are left out", dataset.file.string(), dataset.skipped_rows);
+        if (!dataset.guessed_columns.empty())
+            sink.warning(
+                "{}: no column is called sentence1; sentences are taken from \"{}\" (the first line is a header)",
+                dataset.file.string(), fmt::join(dataset.guessed_columns, "\" and \""));
         cut(dataset.examples, limit_of(options, split));
         if (labels && dataset.is_labelled()) match_labels(dataset, *labels);
     }

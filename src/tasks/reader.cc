@@ -17,6 +17,7 @@ namespace {
 struct Columns {
     std::size_t sentence1;
     std::optional<std::size_t> sentence2, label;
+    bool guessed = false;
 };
 
 // Columns that neither are the label nor number the rows.
@@ -33,8 +34,11 @@ Columns find_columns(const Table& table) {
     const auto label = table.find_column("label");
     if (const auto first = table.find_column("sentence1")) return {*first, table.find_column("sentence2"), label};
     const auto left = text_columns(table);
-    if (left.size() == 1) return {left[0], {}, label};
-    if (left.size() == 2) return {left[0], left[1], label};
+    if (left.size() == 1) {
+        const std::string& name = table.header[left[0]];
+        return {left[0], {}, label, name != "sentence" && name != "text"};
+    }
+    if (left.size() == 2) return {left[0], left[1], label, true};
     for (const char* name : {"sentence", "text"}) {
         if (const auto only = table.find_column(name)) return {*only, {}, label};
     }
@@ -114,6 +118,8 @@ Dataset read_examples(const std::filesystem::path& file, const std::optional<Lab
     for (const Row& row : table.rows) check_row_width(table, row);
     const auto texts = label_texts(table, columns.label);
     Dataset dataset{file.stem().string(), file, {}, labels ? *labels : texts.empty() ? Labels{} : infer_labels(texts)};
+    if (columns.guessed) dataset.guessed_columns.push_back(table.header[columns.sentence1]);
+    if (columns.guessed && columns.sentence2) dataset.guessed_columns.push_back(table.header[*columns.sentence2]);
     const auto spellings = spellings_of(dataset.labels);
     for (std::size_t i = 0; i < table.rows.size(); ++i) {
         Row& row = table.rows[i];

@@ -32,7 +32,8 @@ struct Dataset {
     std::vector<Example> examples;
     Labels labels;  // no names for classification without labels
 
-    std::size_t skipped_rows = 0;  // malformed ones that were left out, as read_glue_file says
+    std::size_t skipped_rows = 0;                   // malformed ones that were left out, as read_glue_file says
+    std::vector<std::string> guessed_columns = {};  // its sentences', where no name says which they are
 
     // A dataset is labelled as a whole or not at all.
     bool is_labelled() const { return !examples.empty() && examples.front().label.has_value(); }

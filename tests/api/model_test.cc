@@ -153,6 +153,41 @@ TEST_F(ModelOf, CInterfaceGivesTheSame) {
     moebert_free(nullptr);
 }
 
+TEST_F(ModelOf, CInterfaceRefusesNull) {
+    char error[200] = "";
+    EXPECT_EQ(moebert_load(nullptr, nullptr, 1, error, sizeof error), nullptr);
+    EXPECT_STREQ(error, "directory: NULL given, where a text is expected");
+    load({"qa", 0});
+    auto* model = moebert_load((folder / "model").c_str(), nullptr, 1, error, sizeof error);
+    moebert_answer found;
+    EXPECT_EQ(moebert_find_answer(model, "w7", nullptr, &found, error, sizeof error), 1);
+    EXPECT_TRUE(test::contains(error, "context: NULL given"));
+    moebert_free(model);
+    load({"cls3", 0});
+    model = moebert_load((folder / "model").c_str(), nullptr, 1, error, sizeof error);
+    const char* texts[] = {"w7", nullptr};
+    double scores[6];
+    EXPECT_EQ(moebert_classify(model, texts, nullptr, 2, scores, error, sizeof error), 1);
+    EXPECT_TRUE(test::contains(error, "texts: NULL given"));
+    moebert_free(model);
+}
+
+TEST_F(ModelOf, ResultsThatAreNoNumbersAreAnError) {
+    for (const char* fixture : {"cls3", "qa"}) {
+        auto checkpoint = engine::load({fixture, -1});
+        auto& tensor = checkpoint.tensors.at("bert.encoder.layer.1.output.LayerNorm.bias");
+        tensor = Tensor::from<float>(tensor.shape, std::vector<float>(tensor.as<float>().size(), NAN));
+        save({fixture, -1}, folder / "model");
+        save_checkpoint(folder / "model", checkpoint.config, checkpoint.tensors);
+        const auto model = Model::load(folder / "model");
+        const auto use = [&] {
+            if (model.kind() == ModelKind::classification) return void(model.classify({{"w7"}}));
+            model.answer({{"w7", "w8 w9"}});
+        };
+        EXPECT_ERROR(use(), "the model's result is nan, expected a finite number");
+    }
+}
+
 TEST_F(ModelOf, CInterfaceSaysWhereAnAnswerIsInBytes) {
     const std::string context = "\xC3\xA9 w10 w11 w12";
     const auto expected = load({"qa", 0}).answer({{"w7", context}}).front().front();

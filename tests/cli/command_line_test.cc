@@ -55,6 +55,10 @@ TEST_F(PrepareArguments, LeavesValuesAndPositionalsAsTheyAre) {
               (Arguments{"some-file", "--task_name", "-x-y", "-h"}));
 }
 
+TEST_F(PrepareArguments, LeavesATextThatSaysTrue) {
+    EXPECT_EQ(prepare_arguments(app, {"--task_name", "True"}), (Arguments{"--task_name", "True"}));
+}
+
 TEST_F(PrepareArguments, JoinsTrueAndFalseToTheirFlag) {
     EXPECT_EQ(prepare_arguments(app, {"--bf16", "True", "--bf16", "false", "--bf16"}),
               (Arguments{"--bf16=true", "--bf16=false", "--bf16"}));

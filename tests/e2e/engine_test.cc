@@ -55,6 +55,9 @@ TEST_F(EngineCommands, AModelIsPreparedAndTurnedBack) {
 }
 
 TEST_F(EngineCommands, WhatCantBeConvertedIsRefused) {
+    std::filesystem::copy(path("model"), path("full"), std::filesystem::copy_options::recursive);
+    refuse(1, convert("model", "full", {"--overwrite_output_dir", "--precision", "fp32"}),
+           {"full: has model.safetensors, which would be read instead"});
     succeed(convert("model", "prepared", {"--precision", "fp32"}));
     refuse(2, convert("model", "prepared"), {"prepared", "not empty"});
     refuse(2, convert("model", "model", {"--overwrite_output_dir"}), {"another one"});

@@ -159,6 +159,9 @@ TEST_F(ProcessesProgram, RunUnderTorchrunAndGoOnAfterOneWasKilled) {
 TEST_F(ProcessesProgram, RefuseWhatTheyCannotShare) {
     refuse(2, two({"predict", "--model_name_or_path", path("model")}), {"standard input: 2 processes can't share it"},
            "w1\n");
+    refuse(2, two({"convert", "--model_name_or_path", path("model"), "--output_dir", path("out")}),
+           {"convert: a job of one process, started in 2; several share finetune, importance, distill"});
+    EXPECT_FALSE(std::filesystem::exists(path("out")));
     refuse(2, {"--nproc", "none", "finetune"}, {"--nproc: 'none' given; expected a number from 1 to 1024"});
     refuse(
         2,

@@ -65,10 +65,21 @@ TEST_F(BadInput, AnOutputThatCannotBeWrittenIsNamed) {
     put("file", "x");
     refuse(kFailed, predict({"--output_file", path("file/out.jsonl")}), {path("file/out.jsonl")}, "w1\n");
     for (const auto& command :
-         {split({"--output_dir", path("file/out")}), evaluate({"--output_dir", path("file/out")}),
-          finetune({"--output_dir", path("file/out")}), distill({"--output_dir", path("file/out")}),
-          importance({"--output_dir", path("file/out")}), hash_balance({"--output_dir", path("file/out")})})
+         {split({"--output_dir", path("file/out")}), finetune({"--output_dir", path("file/out")}),
+          distill({"--output_dir", path("file/out")}), importance({"--output_dir", path("file/out")}),
+          hash_balance({"--output_dir", path("file/out")})})
         refuse(kFailed, command, {path("file")});
+    refuse(kUsage, evaluate({"--output_dir", path("file")}), {path("file") + ": expected a folder"});
+}
+
+TEST_F(BadInput, WhatEvaluateFoundIsPrintedEvenIfItCantBeSaved) {
+    put("file", "x");
+    const auto outcome = run(evaluate({"--output_dir", path("file/out")}));
+    EXPECT_EQ(outcome.code, kFailed);
+    EXPECT_TRUE(outcome.json().contains("eval_accuracy"));
+    ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
+    EXPECT_PRED2(test::contains, errors(outcome).front(), path("file/out"));
+    EXPECT_EQ(test::slurp(path("file")), "x");
 }
 
 TEST_F(BadInput, AFullStandardOutputIsAFailure) {

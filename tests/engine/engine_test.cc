@@ -175,6 +175,7 @@ TEST(EngineTest, ThreadsThatShareASentenceGiveTheSameBits) {
 TEST(EngineOptionsTest, AreChecked) {
     const auto checkpoint = load({"cls3", -1});
     EXPECT_THROW(Engine(checkpoint, {Precision::fp32, -1}), UsageError);
+    EXPECT_THROW(Engine(checkpoint, {Precision::fp32, 1025}), UsageError);
     EXPECT_THROW(Engine(checkpoint, {Precision::fp32, 1, 0}), UsageError);
     auto headless = load({"cls3", -1});
     headless.tensors.erase("classifier.weight");

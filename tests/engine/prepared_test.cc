@@ -57,6 +57,12 @@ TEST_P(Prepared, GoesBackToACheckpoint) {
     EXPECT_EQ(logits(restored, "int8"), logits(prepared, "int8"));
 }
 
+TEST_P(Prepared, IsNotPutNextToACheckpoint) {
+    save(GetParam(), prepared);
+    EXPECT_ERROR(prepare(checkpoint, Precision::fp32, prepared), "has model.safetensors, which would be read instead");
+    EXPECT_FALSE(fs::exists(prepared / "prepared.safetensors"));
+}
+
 // Refused files. Each is made from a good one by a change to its tensors or its metadata.
 class BrokenPrepared : public test::InFolder {
 protected:

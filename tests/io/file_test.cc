@@ -1,7 +1,9 @@
 #include "io/file.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -50,6 +52,27 @@ TEST_F(File, LargerThanTheLimitIsNotRead) {
     put("a", "12345");
     EXPECT_EQ(read_text(folder / "a", 5), "12345");
     EXPECT_ERROR(read_text(folder / "a", 4), "expected at most 4 bytes, found 5");
+}
+
+TEST_F(File, IsReplacedBehindALink) {
+    put("a", "old");
+    fs::create_symlink("a", folder / "link");
+    write_file_atomically(folder / "link", "new");
+    EXPECT_TRUE(fs::is_symlink(folder / "link"));
+    EXPECT_EQ(test::slurp(folder / "a"), "new");
+}
+
+TEST_F(File, IsNoReplacementForAPipeOrAFolder) {
+    ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+    const int reader = ::open((folder / "pipe").c_str(), O_RDONLY | O_NONBLOCK);
+    ASSERT_GE(reader, 0);
+    write_file_atomically(folder / "pipe", "text");
+    std::string read(10, ' ');
+    const auto count = ::read(reader, read.data(), read.size());
+    ::close(reader);
+    EXPECT_EQ(read.substr(0, static_cast<std::size_t>(std::max<ssize_t>(0, count))), "text");
+    EXPECT_TRUE(fs::is_fifo(folder / "pipe"));
+    EXPECT_ERROR(write_file_atomically(folder, "text"), folder.string() + ": can't be written: Is a directory");
 }
 
 TEST_F(File, IsReplacedAsAWhole) {

@@ -105,6 +105,11 @@ TEST_F(HashList, WithAnExpertThatDoesNotExistIsRefusedByItsToken) {
     EXPECT_ERROR(load_hash_list(put_list(pickle::List{0, 1, -1}), 3, 4), "token 2: expert -1; expected 0 to 3");
 }
 
+TEST_F(HashList, OfFewerExpertsIsRefused) {
+    EXPECT_ERROR(load_hash_list(put_list(pickle::List{0, 1, 3, 1}), 4, 4), "no token goes to expert 2 of 4");
+    EXPECT_ERROR(load_hash_list(test::fixtures / "cls3/balance.pkl", 97, 8), "no token goes to expert 4 of 8");
+}
+
 TEST_F(HashList, OfAnythingButIntegersIsRefused) {
     EXPECT_ERROR(load_hash_list(put_list(pickle::List{0, 1.5}), 2, 4), "token 1");
     EXPECT_ERROR(load_hash_list(put_list(pickle::List{0, "1"}), 2, 4), "token 1");

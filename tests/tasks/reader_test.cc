@@ -1,5 +1,7 @@
 #include "tasks/reader.h"
 
+#include "tasks/data_options.h"
+
 #include <random>
 #include <sstream>
 
@@ -26,6 +28,19 @@ TEST_F(ReadExamplesTest, CsvTsvAndJsonLinesSayTheSame) {
         EXPECT_EQ(dataset.labels.names, Names({"no", "yes"}));
         EXPECT_EQ(dataset.examples[0].label, 1.0);
     }
+}
+
+TEST_F(ReadExamplesTest, ColumnsThatNoNameTellsAreSaidToBeGuessed) {
+    EXPECT_EQ(read_examples(put("a.csv", "text,label\na,1\n")).guessed_columns, Names());
+    EXPECT_EQ(read_examples(put("a.csv", "Who wrote it ?\nWhere ?\n")).guessed_columns, Names({"Who wrote it ?"}));
+    EXPECT_EQ(read_examples(put("a.csv", "premise,claim,label\na,b,1\n")).guessed_columns, Names({"premise", "claim"}));
+    DataOptions options;
+    options.test_file = put("a.tsv", "Who wrote it ?\nWhere ?\n");
+    std::string warning;
+    Sink sink;
+    sink.on_warning = [&](std::string_view text) { warning = text; };
+    load_datasets(options, Split::test, std::nullopt, sink);
+    EXPECT_TRUE(contains(warning, "no column is called sentence1; sentences are taken from \"Who wrote it ?\" (the"));
 }
 
 TEST_F(ReadExamplesTest, IntegerLabelsAreClassesSortedByValue) {
