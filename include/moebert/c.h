@@ -29,8 +29,7 @@ size_t moebert_label_count(const moebert_model* model);
 const char* moebert_label(const moebert_model* model, size_t index);
 
 /* Of `count` UTF-8 texts the probabilities of all labels (or the values of a regression): scores has room for count x
- * labels, row by row. pairs may be NULL, and so may each of them; an empty
- * one means the same. */
+ * labels, row by row. pairs may be NULL, and so may each of them; an empty one means the same. */
 int moebert_classify(const moebert_model* model, const char* const* texts, const char* const* pairs, size_t count,
                      double* scores, char* error, size_t error_size);
 

@@ -160,12 +160,6 @@ void check_complete(const ModelConfig& config, const TensorMap& tensors) {
     }
 }
 
-void make_directory(const fs::path& directory) {
-    std::error_code error;
-    fs::create_directories(directory, error);
-    if (error) fail("{}: can't be created: {}", directory.string(), error.message());
-}
-
 std::string config_text(const ModelConfig& config) try {
     return json_text(to_json(config), 2) + "\n";
 } catch (const nlohmann::json::exception&) {
@@ -197,19 +191,19 @@ Checkpoint load_finetuned(const std::filesystem::path& directory) {
 
 void save_checkpoint(const fs::path& directory, const ModelConfig& config, const TensorMap& tensors) {
     check_complete(config, tensors);
-    make_directory(directory);
+    make_folder(directory);
     write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
     save_config(directory, config);
 }
 
 void save_config(const fs::path& directory, const ModelConfig& config) {
     const std::string text = config_text(config);
-    make_directory(directory);
+    make_folder(directory);
     write_file_atomically(directory / "config.json", text);
 }
 
 void copy_tokenizer_files(const fs::path& from, const fs::path& to) {
-    make_directory(to);
+    make_folder(to);
     std::error_code error;
     if (fs::equivalent(from, to, error)) return;
     for (const char* name : {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}) {

@@ -134,7 +134,7 @@ void AtomicFile::commit() {
 void make_folder(const fs::path& folder) {
     std::error_code error;
     fs::create_directories(folder, error);
-    if (!fs::is_directory(folder, error)) fail("{}: can't be made a folder: {}", folder.string(), error.message());
+    if (error) fail("{}: can't be created: {}", folder.string(), error.message());
 }
 
 bool is_occupied(const fs::path& folder) { return fs::exists(folder) && !fs::is_empty(folder); }
