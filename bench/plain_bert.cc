@@ -37,7 +37,7 @@ torch::Tensor layer_norm(const torch::Tensor& x, const LayerNorm& norm, double e
     return torch::layer_norm(x.to(torch::kFloat32), {x.size(-1)}, norm.weight, norm.bias, epsilon);
 }
 
-struct Plain {
+struct PlainForward {
     const Model& model;
     const PaddedBatch& batch;
     bool training;
@@ -107,7 +107,7 @@ struct Plain {
 
 PlainResult plain_forward(const Model& model, const PaddedBatch& batch, const PlainOptions& options) {
     at::autocast::set_cpu_enabled(options.bf16);
-    auto result = Plain{model, batch, options.training}.run();
+    auto result = PlainForward{model, batch, options.training}.run();
     result.logits = result.logits.to(torch::kFloat32);
     at::autocast::clear_cache();
     at::autocast::set_cpu_enabled(false);
