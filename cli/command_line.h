@@ -47,7 +47,7 @@ void bind(CLI::App& app, const std::string& heading, Options& options) {
 }
 
 // Options accepted so that a command line written for another subcommand or tool runs as it is. They are not in --help,
-// and warn_ignored() names those that were given.
+// and warn() names those that were given.
 class Ignored {
 public:
     template <class Options>

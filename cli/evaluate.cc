@@ -45,12 +45,13 @@ void run(const EvaluateCommand& o, const Session& session) {
     const std::filesystem::path output_dir = o.output_dir.empty() ? model : o.output_dir;
     if (std::filesystem::exists(output_dir) && !std::filesystem::is_directory(output_dir))
         fail_usage("{}: expected a folder", output_dir.string());
-    const auto result =
-        run_evaluate(shared(o.inference, session.world), o.data, parse_split(o.split), output_dir, session.sink);
+    const auto result = run_evaluate(shared(o.inference, session.world), o.data, parse_split(o.split), session.sink);
     if (!session.world.is_first()) return;
-    print_result(result);  // first: it is there even if the folder can't be written to
+    print_result(result.metrics);  // first: it is there even if the folder can't be written to
     make_folder(output_dir);
-    save_json(output_dir / "eval_results.json", result);
+    save_json(output_dir / "eval_results.json", result.metrics);
+    if (!result.answers.empty())
+        save_answers(output_dir, "eval_", result.questions, result.answers, answer_options(o.data));
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 
 #include "command_line.h"
 #include "commands.h"
+#include "io/file.h"
 #include "moe/hash_table.h"
+#include "moe/split.h"
 #include "tasks/feature_set.h"
 #include "tasks/token_counts.h"
 
@@ -39,7 +41,7 @@ std::vector<std::int64_t> token_counts(const HashBalanceOptions& o, const TextIn
 }
 
 void run(const HashBalanceOptions& o, const Sink& sink) {
-    if (o.num_experts < 1) fail_usage("num_experts: {} given; at least 1 is needed", o.num_experts);
+    check_num_experts(o.num_experts);
     const auto path = output_path(o);
     auto config = read_text_config(o.model_name_or_path);
     if (is_question_answering(o.data)) config.problem_type = ProblemType::question_answering;
@@ -49,7 +51,7 @@ void run(const HashBalanceOptions& o, const Sink& sink) {
     std::vector<std::int64_t> load(static_cast<std::size_t>(o.num_experts), 0);
     for (std::size_t token = 0; token < table.size(); ++token)
         load[static_cast<std::size_t>(table[token])] += counts[token];
-    if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
+    make_folder(path.parent_path());
     save_hash_list(path, table);
     const nlohmann::json summary{{"file", path.string()},
                                  {"tokens", std::accumulate(load.begin(), load.end(), std::int64_t{0})},

@@ -32,11 +32,6 @@ void describe(Visitor& visit, PredictCommand& o) {
           "questions: folder for predict_predictions.json, predict_nbest_predictions.json and predict_null_odds.json");
 }
 
-// Labels in the data are not looked at.
-void drop_labels(Dataset& dataset) {
-    for (auto& example : dataset.examples) example.label.reset();
-}
-
 Split input_split(const PredictCommand& o) { return o.data.test_file.empty() ? parse_split(o.split) : Split::test; }
 
 bool reads_standard_input(const PredictCommand& o) { return o.data.test_file.empty() && o.data.task_name.empty(); }
@@ -50,7 +45,7 @@ std::ifstream open_lines(const std::string& file) {
 std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
     const auto& file = o.data.test_file;
     if (reads_standard_input(o)) return {read_lines(std::cin)};
-    if (!file.ends_with(".txt")) return load_datasets(o.data, input_split(o), std::nullopt, sink);
+    if (!file.ends_with(".txt")) return load_datasets(o.data, input_split(o), std::nullopt, sink, LabelUse::ignored);
     auto in = open_lines(file);
     return {read_lines(in, file)};
 }
@@ -87,9 +82,7 @@ void answer(const PredictCommand& o, const Sink& sink) {
 void classify(const PredictCommand& o, const Sink& sink) {
     if (!o.question.empty() || !o.context.empty())
         fail_usage("--question and --context: the model is for classification or regression");
-    auto inputs = read_inputs(o, sink);
-    for (auto& dataset : inputs) drop_labels(dataset);
-    const auto found = run_predict(o.inference, o.data, inputs, sink);
+    const auto found = run_predict(o.inference, o.data, read_inputs(o, sink), sink);
     put(o, [&](std::ostream& out, PredictionFormat format) {
         write_predictions(out, format, found.labels, found.logits);
     });

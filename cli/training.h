@@ -14,7 +14,7 @@ struct TrainingCommand {
     ScriptOptions script;
     Ignored ignored;
 
-    // Binds what every training-side subcommand understands. `trains`: TrainOptions as a heading of its own.
+    // Binds what every training-side subcommand understands.
     void bind(CLI::App& app) {
         app.add_option("--model_name_or_path", job.model_name_or_path, "checkpoint directory")
             ->required()

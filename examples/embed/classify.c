@@ -9,7 +9,7 @@ int main(int argc, char** argv) {
         fprintf(stderr, "usage: classify_c MODEL TEXT...\n");
         return 2;
     }
-    moebert_model* model = moebert_load(argv[1], NULL, 0, error, sizeof error);
+    moebert_model* model = moebert_load(argv[1], NULL, error, sizeof error);
     if (!model) {
         fprintf(stderr, "%s\n", error);
         return 1;

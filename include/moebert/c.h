@@ -17,11 +17,27 @@ typedef struct moebert_model moebert_model;
 
 const char* moebert_version(void);
 
-/* directory: a checkpoint, or one that `moebert convert` has prepared. Texts are cut at 128 tokens, questions' contexts
- * go into several windows of 384.
- * precision: "fp32", "bf16", "int8", "auto", or NULL for the checkpoint's own. threads: 0 for one a core. */
-moebert_model* moebert_load(const char* directory, const char* precision, int threads, char* error, size_t error_size);
+/* What 0 and NULL are in, as in `moebert_options options = {0};`, is as the checkpoint or the default says. */
+typedef struct moebert_options {
+    const char* precision; /* "fp32", "bf16", "int8" or "auto"; NULL: the checkpoint's own */
+    int threads;           /* 0: one a core */
+    int max_seq_length;    /* in tokens; 0: 128, or 384 for questions, or what the model has positions for */
+
+    /* Of question answering. */
+    int doc_stride;                   /* tokens that a window shares with the next; 0: a third of max_seq_length */
+    int max_answer_length;            /* in tokens; 0: 30 */
+    int version_2_with_negative;      /* not 0: questions may have no answer */
+    double null_score_diff_threshold; /* how much better that must score */
+} moebert_options;
+
+/* directory: a checkpoint, or one that `moebert convert` has prepared. options: NULL for all defaults. */
+moebert_model* moebert_load(const char* directory, const moebert_options* options, char* error, size_t error_size);
 void moebert_free(moebert_model* model); /* NULL is allowed */
+
+typedef enum moebert_kind { MOEBERT_CLASSIFICATION, MOEBERT_REGRESSION, MOEBERT_QUESTION_ANSWERING } moebert_kind;
+
+moebert_kind moebert_model_kind(const moebert_model* model);
+int moebert_max_seq_length(const moebert_model* model); /* in tokens, as loaded */
 
 /* The labels, in the order of scores; one, "score", for regression; for question answering they mean nothing. The text
  * lives as long as the model; NULL where there is no such label. */
@@ -39,8 +55,10 @@ typedef struct moebert_answer {
     size_t text_begin, text_end; /* the same in bytes; equal for no answer */
 } moebert_answer;
 
-int moebert_find_answer(const moebert_model* model, const char* question, const char* context, moebert_answer* answer,
-                        char* error, size_t error_size);
+/* The best answer to each of `count` questions, each about the context of the same index, in UTF-8: answers has room
+ * for count. */
+int moebert_find_answers(const moebert_model* model, const char* const* questions, const char* const* contexts,
+                         size_t count, moebert_answer* answers, char* error, size_t error_size);
 
 #ifdef __cplusplus
 }

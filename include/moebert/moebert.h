@@ -5,7 +5,8 @@
 //       std::cout << prediction.label << ' ' << prediction.score << '\n';
 //
 // A Model may be copied (copies share the weights) and used by any number of threads at once. Results never depend on
-// what else is computed at the same time. Everything that fails throws a moebert::Error (error.h).
+// what else is computed at the same time. What fails throws a moebert::Error (error.h), or an exception of the standard
+// library where the system has no memory or no threads left.
 #pragma once
 
 #include <cstddef>
@@ -74,6 +75,7 @@ public:
 
     ModelKind kind() const;
     const std::vector<std::string>& labels() const;  // in the order of the logits
+    int max_seq_length() const;                      // in tokens, as loaded
     std::string description() const;                 // of what computes: "bf16, 2 threads, oneDNN ..., vectors ..."
 
     // One for each input, in their order. Of a model for classification or regression.

@@ -39,6 +39,18 @@ int guarded(char* error, std::size_t size, Action action) {
     return 1;
 }
 
+moebert::LoadOptions load_options(const moebert_options& given) {
+    moebert::LoadOptions out;
+    if (given.precision) out.precision = given.precision;
+    out.threads = given.threads;
+    out.max_seq_length = given.max_seq_length;
+    out.doc_stride = given.doc_stride;
+    if (given.max_answer_length != 0) out.max_answer_length = given.max_answer_length;
+    out.version_2_with_negative = given.version_2_with_negative != 0;
+    out.null_score_diff_threshold = given.null_score_diff_threshold;
+    return out;
+}
+
 // The byte where the character begins; the text is valid UTF-8, since a model has read it.
 std::size_t byte_of(const char* text, std::int64_t character) {
     const char* at = text;
@@ -52,18 +64,29 @@ std::size_t byte_of(const char* text, std::int64_t character) {
 
 const char* moebert_version(void) { return moebert::version(); }
 
-moebert_model* moebert_load(const char* directory, const char* precision, int threads, char* error, size_t error_size) {
+moebert_model* moebert_load(const char* directory, const moebert_options* options, char* error, size_t error_size) {
     moebert_model* out = nullptr;
     guarded(error, error_size, [&] {
-        moebert::LoadOptions options;
-        if (precision) options.precision = precision;
-        options.threads = threads;
-        out = new moebert_model{moebert::Model::load(needed(directory, "directory"), options)};
+        out = new moebert_model{
+            moebert::Model::load(needed(directory, "directory"), load_options(options ? *options : moebert_options{}))};
     });
     return out;
 }
 
 void moebert_free(moebert_model* model) { delete model; }
+
+moebert_kind moebert_model_kind(const moebert_model* model) {
+    switch (model->model.kind()) {
+        case moebert::ModelKind::regression:
+            return MOEBERT_REGRESSION;
+        case moebert::ModelKind::question_answering:
+            return MOEBERT_QUESTION_ANSWERING;
+        default:
+            return MOEBERT_CLASSIFICATION;
+    }
+}
+
+int moebert_max_seq_length(const moebert_model* model) { return model->model.max_seq_length(); }
 
 size_t moebert_label_count(const moebert_model* model) { return model->model.labels().size(); }
 
@@ -87,11 +110,17 @@ int moebert_classify(const moebert_model* model, const char* const* texts, const
     });
 }
 
-int moebert_find_answer(const moebert_model* model, const char* question, const char* context, moebert_answer* answer,
-                        char* error, size_t error_size) {
+int moebert_find_answers(const moebert_model* model, const char* const* questions, const char* const* contexts,
+                         size_t count, moebert_answer* answers, char* error, size_t error_size) {
     return guarded(error, error_size, [&] {
-        const auto found =
-            model->model.answer({{needed(question, "question"), needed(context, "context")}}).front().front();
-        *answer = {found.score, found.begin, found.end, byte_of(context, found.begin), byte_of(context, found.end)};
+        std::vector<moebert::Query> queries;
+        for (std::size_t i = 0; i < count; ++i)
+            queries.push_back({needed(questions[i], "questions"), needed(contexts[i], "contexts")});
+        const auto found = model->model.answer(queries);
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto& best = found[i].front();
+            answers[i] = {best.score, best.begin, best.end, byte_of(contexts[i], best.begin),
+                          byte_of(contexts[i], best.end)};
+        }
     });
 }

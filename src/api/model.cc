@@ -5,15 +5,19 @@
 
 #include "core/error.h"
 #include "engine/prepared.h"
+#include "text/utf8.h"
 
 namespace moebert {
 namespace {
 
 Dataset dataset_of(const std::vector<Input>& inputs) {
     Dataset dataset;
-    for (const auto& input : inputs) {
-        dataset.examples.push_back({input.text, {}, {}});
-        if (!input.pair.empty()) dataset.examples.back().sentence2 = input.pair;
+    dataset.file = "inputs";
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const auto& [text, pair] = inputs[i];
+        if (find_malformed_utf8(text) || find_malformed_utf8(pair)) fail_usage("input {}: isn't UTF-8", i);
+        dataset.examples.push_back({text, {}, {}});
+        if (!pair.empty()) dataset.examples.back().sentence2 = pair;
     }
     return dataset;
 }
@@ -35,21 +39,23 @@ Prediction prediction_of(const Labels& labels, std::span<const float> logits) {
 
 QuestionSet questions_of(const std::vector<Query>& queries) {
     QuestionSet set;
-    for (const auto& query : queries) {
-        auto one = one_question(query.question, query.context);
-        one.questions.front().context = set.contexts.size();
-        one.questions.front().id = std::to_string(set.questions.size());
-        set.contexts.push_back(std::move(one.contexts.front()));
-        set.questions.push_back(std::move(one.questions.front()));
-    }
+    set.file = "queries";
+    for (std::size_t i = 0; i < queries.size(); ++i) try {
+            auto one = one_question(queries[i].question, queries[i].context);
+            one.questions.front().context = i;
+            one.questions.front().id = std::to_string(i);
+            set.contexts.push_back(std::move(one.contexts.front()));
+            set.questions.push_back(std::move(one.questions.front()));
+        } catch (const UsageError& error) {
+            fail_usage("query {}: {}", i, error.what());
+        }
     return set;
 }
 
 // A model with broken weights has no results.
-std::vector<float> finite(std::vector<float> logits) {
+void check_finite(std::span<const float> logits) {
     for (const float logit : logits)
         if (!std::isfinite(logit)) fail("the model's result is {}, expected a finite number", logit);
-    return logits;
 }
 
 std::optional<std::int64_t> length(const LoadOptions& options) {
@@ -63,7 +69,7 @@ const char* version() { return MOEBERT_VERSION; }
 
 Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
     auto weights = engine::load_weights(directory, options.precision);
-    auto input = load_text_input(directory, weights.config, length(options));
+    auto input = load_text_input(directory, weights.config, length(options), options.threads);
     auto meaning = labels_of(weights.config);
     engine::EngineOptions compute;
     compute.threads = options.threads;
@@ -92,13 +98,16 @@ ModelKind Model::kind() const {
 
 const std::vector<std::string>& Model::labels() const { return state_->meaning.names; }
 
+int Model::max_seq_length() const { return static_cast<int>(state_->input.max_seq_length); }
+
 std::string Model::description() const { return engine::description(state_->engine); }
 
 std::vector<Prediction> Model::classify(const std::vector<Input>& inputs) const {
     if (inputs.empty()) return {};
     if (kind() == ModelKind::question_answering)
         fail_usage("classify: the model is one for question answering; see answer()");
-    const auto logits = finite(state_->engine.run(make_features(dataset_of(inputs), state_->input)).logits);
+    const auto logits = state_->engine.run(make_features(dataset_of(inputs), state_->input)).logits;
+    check_finite(logits);
     const auto width = labels().size();
     std::vector<Prediction> out;
     for (std::size_t i = 0; i < inputs.size(); ++i)
@@ -121,7 +130,7 @@ std::vector<std::vector<FoundAnswer>> Model::answer(const std::vector<Query>& qu
     auto options = state_->answers;
     options.n_best_size = std::max<std::int64_t>(options.n_best_size, static_cast<std::int64_t>(top_k));
     std::vector<std::vector<FoundAnswer>> out;
-    for (const auto& found : choose_answers(set, windows, finite(state_->engine.run(features).logits), options)) {
+    for (const auto& found : choose_answers(set, windows, state_->engine.run(features).logits, options)) {
         const auto convert = [](const Candidate& c) { return FoundAnswer{c.text, c.probability, c.begin, c.end}; };
         auto& best = out.emplace_back();
         best.push_back(convert(found.chosen));

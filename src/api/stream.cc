@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
+#include <iterator>
+#include <list>
 #include <mutex>
 #include <thread>
 
@@ -16,32 +17,44 @@ struct Pending {
     std::promise<Result> promise;
 };
 
+// A list, since taking from one needs no memory: what is not taken would be left without an answer.
+template <class Request, class Result>
+using Queue = std::list<Pending<Request, Result>>;
+
 // Takes up to `count` from the front.
-template <class T>
-std::vector<T> take(std::deque<T>& queue, std::size_t count) {
-    const auto end = queue.begin() + static_cast<std::ptrdiff_t>(std::min(count, queue.size()));
-    std::vector<T> taken(std::make_move_iterator(queue.begin()), std::make_move_iterator(end));
-    queue.erase(queue.begin(), end);
+template <class Request, class Result>
+Queue<Request, Result> take(Queue<Request, Result>& queue, std::size_t count) {
+    Queue<Request, Result> taken;
+    taken.splice(taken.end(), queue, queue.begin(),
+                 std::next(queue.begin(), static_cast<std::ptrdiff_t>(std::min(count, queue.size()))));
     return taken;
+}
+
+template <class Request, class Result, class Compute>
+void fulfil_one(Pending<Request, Result>& pending, Compute compute) {
+    try {
+        auto results = compute({pending.request});
+        pending.promise.set_value(std::move(results.front()));
+    } catch (...) {
+        pending.promise.set_exception(std::current_exception());
+    }
 }
 
 // Fulfils all promises with compute(requests), a result for each. Where that fails, each is computed alone, so that one
 // bad request spoils no other.
 template <class Request, class Result, class Compute>
-void fulfil(std::vector<Pending<Request, Result>> batch, Compute compute) {
-    std::vector<Request> requests;
-    for (auto& pending : batch) requests.push_back(pending.request);
+void fulfil(Queue<Request, Result> batch, Compute compute) {
+    std::vector<Result> results;
     try {
-        auto results = compute(requests);
-        for (std::size_t i = 0; i < batch.size(); ++i) batch[i].promise.set_value(std::move(results[i]));
+        std::vector<Request> requests;
+        for (const auto& pending : batch) requests.push_back(pending.request);
+        results = compute(requests);
     } catch (...) {
-        if (batch.size() == 1) return batch.front().promise.set_exception(std::current_exception());
-        for (auto& pending : batch) {
-            std::vector<Pending<Request, Result>> one;
-            one.push_back(std::move(pending));
-            fulfil(std::move(one), compute);
-        }
+        for (auto& pending : batch) fulfil_one(pending, compute);
+        return;
     }
+    auto next = results.begin();
+    for (auto& pending : batch) pending.promise.set_value(std::move(*next++));
 }
 
 }  // namespace
@@ -60,12 +73,13 @@ struct Stream::State {
     }
 
     template <class Request, class Result>
-    std::future<Result> submit(std::deque<Pending<Request, Result>>& queue, Request request) {
-        Pending<Request, Result> pending{std::move(request), {}};
-        auto result = pending.promise.get_future();
+    std::future<Result> submit(Queue<Request, Result>& queue, Request request) {
+        Queue<Request, Result> one;
+        one.push_back({std::move(request), {}});
+        auto result = one.front().promise.get_future();
         {
             const std::lock_guard lock(mutex);
-            queue.push_back(std::move(pending));
+            queue.splice(queue.end(), one);
         }
         wake.notify_one();
         return result;
@@ -96,8 +110,8 @@ struct Stream::State {
     std::size_t max_batch;
     std::mutex mutex;  // of what follows
     std::condition_variable wake;
-    std::deque<Pending<Input, Prediction>> inputs;
-    std::deque<Pending<Query, FoundAnswer>> queries;
+    Queue<Input, Prediction> inputs;
+    Queue<Query, FoundAnswer> queries;
     bool closing = false;
     std::thread thread;
 };

@@ -2,10 +2,19 @@
 // characters instead of an exception after the work is done.
 #pragma once
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 
 namespace moebert {
+
+// Whether no list or object lies in more than `depth` others. One that comes from a file and lies deeper may exhaust
+// the stack when it is copied or written.
+template <class Json>
+bool is_shallow(const Json& value, int depth = 64) {
+    if (!value.is_structured()) return true;
+    return depth > 0 && std::ranges::all_of(value, [&](const Json& part) { return is_shallow(part, depth - 1); });
+}
 
 // On one line; with `indent` 0 or more, on many.
 template <class Json>

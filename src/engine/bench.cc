@@ -97,11 +97,18 @@ struct Workload {
     bool is_latency = false;
 };
 
+void check_positions(const std::string& workload, std::size_t tokens, const ModelConfig& config) {
+    if (tokens > static_cast<std::size_t>(config.max_position_embeddings))
+        fail_usage("workload {}: the model has {} positions", workload, config.max_position_embeddings);
+}
+
+// `config`: of what all models take.
 std::vector<Workload> make_workloads(const BenchOptions& options, const ModelConfig& config) {
     std::vector<Workload> workloads;
     const auto threads = static_cast<std::size_t>(options.num_threads);
     for (const auto& name : split(options.workload, ',')) {
         if (name == "fixed") {
+            check_positions(name, 128, config);
             workloads.push_back({"fixed-8x128", random_features(8 * threads, 128, config.vocab_size), threads});
         } else if (name == "ragged") {
             if (options.text.empty()) fail_usage("workload ragged: --text is needed");
@@ -119,8 +126,7 @@ std::vector<Workload> make_workloads(const BenchOptions& options, const ModelCon
             const auto* end = name.data() + name.size();
             if (name.size() > 7 && (std::from_chars(name.data() + 7, end, tokens).ptr != end || tokens == 0))
                 fail_usage("workload: '{}' given; expected latency and a number of tokens", name);
-            if (tokens > static_cast<std::size_t>(config.max_position_embeddings))
-                fail_usage("workload {}: the model has {} positions", name, config.max_position_embeddings);
+            check_positions(name, tokens, config);
             workloads.push_back({name, random_features(1, tokens, config.vocab_size), 1, true});
         } else {
             fail_usage("workload: '{}' given; expected fixed, ragged or latencyN", name);
@@ -172,8 +178,10 @@ std::unique_ptr<Contender> load(const std::string& directory, const std::string&
 std::optional<double> logit_error(const Contender& candidate) {
     if (engine::is_prepared(candidate.directory)) return {};
     std::vector<Feature> features;
+    const auto& config = candidate.engine.config();
+    const auto positions = static_cast<std::size_t>(config.max_position_embeddings);
     for (const std::size_t tokens : {12, 16, 9, 16})
-        features.push_back(random_features(1, tokens, candidate.engine.config().vocab_size).front());
+        features.push_back(random_features(1, std::min(tokens, positions), config.vocab_size).front());
     const auto exact = Engine(engine::load_weights(candidate.directory, "fp32"), {}).run(features).logits;
     const auto found = candidate.engine.run(features).logits;
     double most = 0.0;
@@ -203,6 +211,18 @@ void time_once(const Contender& candidate, const Workload& workload, Times& time
 double rounded(double value, int decimals) {
     const double scale = std::pow(10.0, decimals);
     return std::round(value * scale) / scale;
+}
+
+// What all of them take: tokens, positions and types of sentences.
+ModelConfig common_limits(const std::vector<std::unique_ptr<Contender>>& candidates) {
+    auto common = candidates.back()->engine.config();
+    for (const auto& candidate : candidates) {
+        const auto& config = candidate->engine.config();
+        common.vocab_size = std::min(common.vocab_size, config.vocab_size);
+        common.max_position_embeddings = std::min(common.max_position_embeddings, config.max_position_embeddings);
+        common.type_vocab_size = std::min(common.type_vocab_size, config.type_vocab_size);
+    }
+    return common;
 }
 
 nlohmann::json report(const Contender& candidate, const Workload& workload, const Times& times) {
@@ -262,7 +282,7 @@ void run_bench(const BenchOptions& given, const std::function<void(const nlohman
     options.num_threads = candidates.front()->engine.options().threads;
     std::vector<std::optional<double>> errors;
     for (const auto& candidate : candidates) errors.push_back(logit_error(*candidate));
-    for (const auto& workload : make_workloads(options, candidates.back()->engine.config())) {
+    for (const auto& workload : make_workloads(options, common_limits(candidates))) {
         std::vector<Times> times(candidates.size());
         for (const auto& candidate : candidates) candidate->engine.run(workload.features);
         const auto repetitions = options.repetitions * (workload.is_latency ? 4 : 1);

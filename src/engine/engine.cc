@@ -9,6 +9,7 @@
 #include <mutex>
 #include <numeric>
 #include <stop_token>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -59,14 +60,6 @@ Plan plan_batches(std::span<const Feature> features, const EngineOptions& option
     return plan;
 }
 
-void add(std::vector<std::vector<std::int64_t>>& sum, const std::vector<std::vector<std::int64_t>>& load) {
-    sum.resize(load.size());
-    for (std::size_t k = 0; k < load.size(); ++k) {
-        sum[k].resize(load[k].size());
-        std::transform(load[k].begin(), load[k].end(), sum[k].begin(), sum[k].begin(), std::plus<>());
-    }
-}
-
 // A worker and a thread that waits until there is something for it to do.
 class Helper {
 public:
@@ -76,11 +69,15 @@ public:
         wake_.notify_one();
     }
 
-    // `task` runs on this helper's thread, which is started when it first has one.
+    // Throws a std::system_error where the system has no thread left.
+    void make_thread() {
+        thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+    }
+
+    // `task` runs on this helper's thread.
     void start(std::function<void()> task) {
         const std::lock_guard lock(mutex_);
         task_ = std::move(task);
-        if (!thread_.joinable()) thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
         wake_.notify_one();
     }
 
@@ -216,7 +213,7 @@ private:
     void count(const Computer& by, std::int64_t examples) {
         const std::lock_guard lock(mutex_);
         done_ += examples;
-        add(result.expert_load, by.expert_load());
+        add_load(result.expert_load, by.expert_load());
         if (progress_) progress_(done_);
     }
 
@@ -258,6 +255,18 @@ private:
 
 namespace {
 
+// All at the beginning: once some of them work on a task, a failure to start the others comes too late. A single helper
+// needs no thread, since one of a task's helpers is on the caller's.
+void make_threads(std::span<const std::unique_ptr<Helper>> helpers) {
+    if (helpers.size() == 1) return;
+    std::size_t made = 0;
+    try {
+        for (; made < helpers.size(); ++made) helpers[made]->make_thread();
+    } catch (const std::system_error& error) {
+        fail("num_threads: the system starts {} threads of {}: {}", made, helpers.size(), error.code().message());
+    }
+}
+
 Weights pack_checked(const Checkpoint& checkpoint, Precision precision) {
     check_supported(precision);
     const OneThread one;
@@ -283,6 +292,7 @@ Engine::Engine(Weights weights, const EngineOptions& options) : state_(std::make
         state_->helpers.push_back(std::make_unique<Helper>(state_->weights));
         state_->free.push_back(state_->helpers.back().get());
     }
+    make_threads(state_->helpers);
 }
 
 Engine::~Engine() = default;

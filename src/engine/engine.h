@@ -36,7 +36,7 @@ struct EngineResult {
         logits;  // (examples, labels), or (tokens, 2) for question answering, in the order of the features
     double seconds = 0.0;
     std::int64_t tokens = 0;
-    std::vector<std::vector<std::int64_t>> expert_load;  // (L, N); empty for a dense model
+    ExpertLoad expert_load;
 };
 
 // May be used by several threads at once: each takes the workers that it needs, or as many as are free, and waits where

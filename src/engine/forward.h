@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "core/expert_load.h"
 #include "engine/router.h"
 #include "engine/weights.h"
 #include "tasks/features.h"
@@ -77,7 +78,7 @@ public:
 
     // Layer by layer what each expert got in the last call: (L, N), tokens or (gate-sentence) sentences; empty for a
     // dense model.
-    const std::vector<std::vector<std::int64_t>>& expert_load() const { return load_; }
+    const ExpertLoad& expert_load() const { return load_; }
 
     // Since the worker was made: where its time went, and the operations of its matrix products.
     const PartSeconds& seconds() const { return laps_.seconds(); }
@@ -115,7 +116,7 @@ private:
     Buffer<bf16_bits> qkv_bf16_;        // the same where products of attention are bfloat16
     Buffer<float> output_, work_, logits_;
     Router router_;
-    std::vector<std::vector<std::int64_t>> load_;
+    ExpertLoad load_;
     Laps laps_;
     double operations_ = 0.0;
     bool only_first_ = false;  // of each sentence, the last layer computes the first row alone

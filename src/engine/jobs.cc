@@ -27,7 +27,7 @@ struct LoadedModel {
 
 LoadedModel load_model(const InferenceOptions& options, const DataOptions& data, const Sink& sink) {
     auto weights = engine::load_weights(options.model_name_or_path, options.bf16 ? "bf16" : options.precision);
-    auto input = load_text_input(options.model_name_or_path, weights.config, data.max_seq_length);
+    auto input = load_text_input(options.model_name_or_path, weights.config, data.max_seq_length, options.num_threads);
     LoadedModel model{std::move(input), engine::Engine(std::move(weights), engine_options(options))};
     sink.info("engine: {}", description(model.engine));
     return model;
@@ -63,28 +63,30 @@ engine::EngineResult compute(LoadedModel& model, std::span<const Feature> featur
 
 }  // namespace
 
-nlohmann::json run_evaluate(const InferenceOptions& options, const DataOptions& data, Split split,
-                            const std::string& output_dir, const Sink& sink) {
+EvaluationReport run_evaluate(const InferenceOptions& options, const DataOptions& data, Split split, const Sink& sink) {
     auto model = load_model(options, data, sink);
     const auto labels = model.labels();
-    const auto sets = load_labelled(data, split, FeatureUse::evaluation, labels, model.input, sink);
-    nlohmann::json results;
+    auto sets = load_labelled(data, split, FeatureUse::evaluation, labels, model.input, sink);
+    EvaluationReport result;
+    auto& metrics = result.metrics;
+    const auto examples = count_examples(sets);
+    metrics["eval_samples"] = examples;
     double seconds = 0.0, scoring = 0.0;
     for (std::size_t i = 0; i < sets.size(); ++i) {
         const auto output = compute(model, sets[i].features, options.share, "evaluating", sink);
         seconds += output.seconds;
         const auto start = std::chrono::steady_clock::now();
-        const auto scores = score_logits(sets[i], labels, output.logits, data);
+        auto scores = score_logits(sets[i], labels, output.logits, data);
         scoring += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        for (const auto& [name, value] : scores.metrics) results["eval_" + name + (i == 0 ? "" : "_mm")] = value;
-        if (sets[i].questions && !output_dir.empty() && options.share.is_first())
-            save_answers(output_dir, "eval_", sets[i].questions->set, scores.answers, answer_options(data));
+        for (const auto& [name, value] : scores.metrics) metrics["eval_" + name + (i == 0 ? "" : "_mm")] = value;
+        if (!sets[i].questions) continue;
+        result.questions = std::move(sets[i].questions->set);
+        result.answers = std::move(scores.answers);
     }
-    results["eval_samples"] = count_examples(sets);
-    results["eval_runtime"] = seconds;
-    results["eval_scoring_runtime"] = scoring;  // choosing answers included
-    results["eval_samples_per_second"] = static_cast<double>(count_examples(sets)) / seconds;
-    return results;
+    metrics["eval_runtime"] = seconds;
+    metrics["eval_scoring_runtime"] = scoring;  // choosing answers included
+    metrics["eval_samples_per_second"] = static_cast<double>(examples) / seconds;
+    return result;
 }
 
 PredictionResult run_predict(const InferenceOptions& options, const DataOptions& data,

@@ -33,9 +33,12 @@ void describe(Visitor& visit, InferenceOptions& o) {
           {"eval_batch_size", "batch_size"});
 }
 
-// Metrics of a checkpoint, and its speed. The first process saves answers to questions in an output_dir.
-nlohmann::json run_evaluate(const InferenceOptions& options, const DataOptions& data, Split split,
-                            const std::string& output_dir, const Sink& sink);
+struct EvaluationReport {
+    nlohmann::json metrics;  // and the speed
+    QuestionSet questions;   // these two: of question answering
+    std::vector<QuestionAnswer> answers;
+};
+EvaluationReport run_evaluate(const InferenceOptions& options, const DataOptions& data, Split split, const Sink& sink);
 
 // Logits for datasets one after the other, (examples, labels), and the meaning of the labels.
 struct PredictionResult {

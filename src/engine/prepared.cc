@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "io/file.h"
 
 namespace moebert::engine {
 namespace fs = std::filesystem;
@@ -203,7 +204,7 @@ void prepare(const fs::path& from, Precision precision, const fs::path& to) {
     const OneThread one;
     Recorder recorder(checkpoint);
     assemble(checkpoint.config, precision, recorder);
-    fs::create_directories(to);
+    make_folder(to);
     save_config(to, checkpoint.config);
     copy_tokenizer_files(from, to);
     write_safetensors(to / kFile, recorder.tensors,

@@ -50,7 +50,7 @@ void Router::by_sentence(const Layer& layer, std::span<const std::int64_t> start
     }
 }
 
-// The greatest of W x + b, and what it is after softmax.
+// The greatest of W x, and what it is after softmax.
 std::pair<std::int32_t, float> Router::by_gate(std::span<const float> gate, std::span<const float> x) {
     gates_.resize(gate.size() / x.size());
     multiply_vector(x, gate, gates_);

@@ -39,7 +39,7 @@ public:
 
     std::int64_t size() const { return size_; }
     // As a Worker's.
-    const std::vector<std::vector<std::int64_t>>& expert_load() const { return load_; }
+    const ExpertLoad& expert_load() const { return load_; }
     const PartSeconds& seconds() const { return laps_.seconds(); }
     double operations() const;
 
@@ -58,7 +58,7 @@ private:
         OperandRows gathered;  // an expert's rows
         Buffer<float> floats, work;
         Buffer<bf16_bits> halves;
-        std::vector<std::vector<std::int64_t>> load;
+        ExpertLoad load;
         double operations = 0.0;
     };
     // Some rows: each member's are its own.
@@ -99,7 +99,7 @@ private:
     OperandRows hidden_;
     Buffer<float> qkv_, output_, hidden_values_, logits_;
     Buffer<bf16_bits> qkv_bf16_;
-    std::vector<std::vector<std::int64_t>> load_;
+    ExpertLoad load_;
     Laps laps_;  // of the first member
 };
 

@@ -7,8 +7,8 @@
 
 #include "core/error.h"
 #include "core/hash.h"
-#include "core/json_text.h"
 #include "io/file.h"
+#include "io/json.h"
 #include "io/safetensors.h"
 #include "io/weight_files.h"
 
@@ -160,12 +160,6 @@ void check_complete(const ModelConfig& config, const TensorMap& tensors) {
     }
 }
 
-std::string config_text(const ModelConfig& config) try {
-    return json_text(to_json(config), 2) + "\n";
-} catch (const nlohmann::json::exception&) {
-    fail("can't save the model: a label's name is not valid UTF-8");
-}
-
 }  // namespace
 
 Checkpoint load_checkpoint(const fs::path& directory) { return load_checkpoint(directory, nullptr); }
@@ -197,9 +191,8 @@ void save_checkpoint(const fs::path& directory, const ModelConfig& config, const
 }
 
 void save_config(const fs::path& directory, const ModelConfig& config) {
-    const std::string text = config_text(config);
     make_folder(directory);
-    write_file_atomically(directory / "config.json", text);
+    save_json(directory / "config.json", to_json(config));
 }
 
 void copy_tokenizer_files(const fs::path& from, const fs::path& to) {

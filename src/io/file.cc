@@ -132,6 +132,7 @@ void AtomicFile::commit() {
 }
 
 void make_folder(const fs::path& folder) {
+    if (folder.empty()) return;
     std::error_code error;
     fs::create_directories(folder, error);
     if (error) fail("{}: can't be created: {}", folder.string(), error.message());

@@ -48,7 +48,8 @@ private:
     int descriptor_ = -1;
 };
 
-// With the folders above it, where they are not there. An Error when it can't be.
+// With the folders above it, where they are not there; an empty name is the working folder's. An Error when it can't
+// be.
 void make_folder(const std::filesystem::path& folder);
 
 // Whether it is there and has something in it.

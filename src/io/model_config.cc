@@ -44,6 +44,7 @@ const std::set<std::string> own_keys = {"architectures",
                                         "num_hidden_layers",
                                         "num_labels",
                                         "_num_labels",
+                                        "pad_token_id",
                                         "problem_type",
                                         "torch_dtype",
                                         "type_vocab_size",
@@ -159,6 +160,7 @@ void read_sizes(const Object& object, ModelConfig& config) {
     config.intermediate_size = object.integer("intermediate_size", 1, 1 << 20);
     config.max_position_embeddings = object.integer("max_position_embeddings", 1, 1 << 20);
     config.type_vocab_size = object.integer("type_vocab_size", 1, 1 << 16, config.type_vocab_size);
+    config.pad_token_id = object.integer("pad_token_id", 0, config.vocab_size - 1, config.pad_token_id);
     if (config.hidden_size % config.num_attention_heads != 0) {
         object.refuse("num_attention_heads", fmt::format("expected a divisor of hidden_size {}, found {}",
                                                          config.hidden_size, config.num_attention_heads));
@@ -268,7 +270,7 @@ void check_moe_keys(const Object& object) {
 MoeConfig read_moe(const Object& object, std::int64_t intermediate_size) {
     MoeConfig moe;
     check_moe_keys(object);
-    moe.num_experts = object.integer("num_experts", 1, 512);
+    moe.num_experts = object.integer("num_experts", 1, MoeConfig::kMostExperts);
     moe.shared_size = object.integer("shared_size", 0, intermediate_size);
     const std::int64_t largest = moe.shared_size + (intermediate_size - moe.shared_size) / moe.num_experts;
     moe.expert_size = object.integer("expert_size", std::max<std::int64_t>(1, moe.shared_size), largest);
@@ -352,6 +354,7 @@ json to_json(const ModelConfig& config) {
                    {"intermediate_size", config.intermediate_size},
                    {"max_position_embeddings", config.max_position_embeddings},
                    {"type_vocab_size", config.type_vocab_size},
+                   {"pad_token_id", config.pad_token_id},
                    {"hidden_act", config.hidden_act},
                    {"layer_norm_eps", config.layer_norm_eps},
                    {"hidden_dropout_prob", config.hidden_dropout_prob},

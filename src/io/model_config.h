@@ -21,6 +21,8 @@ RouteMethod parse_route_method(const std::string& name);  // throws a UsageError
 bool is_gated(RouteMethod method);
 
 struct MoeConfig {
+    static constexpr std::int64_t kMostExperts = 512;
+
     std::int64_t num_experts = 4;
     std::int64_t expert_size = 768;  // D, the width of one expert
     std::int64_t shared_size = 512;  // s, the most important neurons, which every expert has
@@ -36,6 +38,7 @@ struct ModelConfig {
     std::int64_t intermediate_size = 3072;
     std::int64_t max_position_embeddings = 512;
     std::int64_t type_vocab_size = 2;
+    std::int64_t pad_token_id = 0;
     std::string hidden_act = "gelu";
     double layer_norm_eps = 1e-12;
     double hidden_dropout_prob = 0.1;

@@ -385,17 +385,26 @@ private:
         const auto* arguments = std::get_if<TupleNode>(&nodes_[operands[1]]);
         if (callable == nullptr || !callable->callable || arguments == nullptr)
             refuser_.malformed("a call of no global");
-        if (callable->name == ordered_dict)
+        if (callable->name == ordered_dict) {
             push(ordered_dict_node(arguments->items));
-        else
+        } else {
+            count_copies(arguments->items.size());
             push(ObjectNode{callable->name, arguments->items, false});
+        }
+    }
+
+    // A call copies its arguments' items, however few bytes of the file stand for it.
+    void count_copies(std::size_t items) {
+        copies_ += items;
+        if (copies_ > max_values) refuser_.refuse(fmt::format("calls with more than {} values", max_values));
     }
 
     // OrderedDict() or, from Python 2, OrderedDict([[key, value], ...]).
-    Node ordered_dict_node(const std::vector<Index>& arguments) const {
+    Node ordered_dict_node(const std::vector<Index>& arguments) {
         if (arguments.empty()) return DictNode{};
         const auto* pairs = std::get_if<ListNode>(&nodes_[arguments[0]]);
         if (arguments.size() != 1 || pairs == nullptr) refuser_.malformed("an OrderedDict that is no list of pairs");
+        count_copies(2 * pairs->items.size());
         DictNode dict;
         for (const Index pair : pairs->items) {
             const auto* items = std::get_if<ListNode>(&nodes_[pair]);
@@ -422,6 +431,7 @@ private:
     Cursor cursor_;
     const Globals& globals_;
     std::vector<Node> nodes_;
+    std::size_t copies_ = 0;
     std::vector<Index> stack_;
     std::vector<std::size_t> marks_;  // heights of the stack
     std::unordered_map<std::size_t, Index> memo_;

@@ -133,9 +133,9 @@ Importance read_tensors(const std::filesystem::path& file) {
     const auto found = tensors.find("importance");
     if (found == tensors.end()) throw InputError(file, "importance", "tensor is missing; is this a file of scores?");
     const auto& tensor = found->second;
-    if (tensor.dtype != DType::f64 || tensor.shape.size() != 2)
+    if (tensor.dtype != DType::f64 || tensor.shape.size() != 2 || element_count(tensor.shape) == 0)
         throw InputError(file, "importance",
-                         fmt::format("{} {}; expected F64 of two dimensions, layers and neurons",
+                         fmt::format("{} {}; expected F64 of layers x neurons, and some of both",
                                      dtype_name(tensor.dtype), to_string(tensor.shape)));
     Scores scores;
     for (std::int64_t k = 0; k < tensor.shape[0]; ++k) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "core/error.h"
 #include "io/checkpoint.h"
@@ -61,16 +62,16 @@ double cosine(std::span<const float> a, std::span<const float> b) {
 // expert (cosine above 0.99): shared_size / expert_size right after the split, less as training moves the copies apart.
 double expert_overlap(const ModelConfig& c, const TensorMap& tensors, std::int64_t layer) {
     const auto n = c.moe->num_experts, h = c.hidden_size;
-    const auto weights = [&](std::int64_t e) {
-        return tensors.at(fmt::format("bert.encoder.layer.{}.experts.experts.{}.fc1.weight", layer, e)).as<float>();
-    };
+    std::vector<std::span<const float>> weights;
+    for (std::int64_t e = 0; e < n; ++e)
+        weights.push_back(
+            tensors.at(fmt::format("bert.encoder.layer.{}.experts.experts.{}.fc1.weight", layer, e)).as<float>());
+    const auto width = static_cast<std::size_t>(h);
     std::int64_t same = 0, compared = 0;
-    for (std::int64_t a = 0; a < n; ++a)
-        for (std::int64_t b = a + 1; b < n; ++b)
-            for (std::int64_t j = 0; j < c.moe->expert_size; ++j, ++compared) {
-                const auto at = static_cast<std::size_t>(j * h), width = static_cast<std::size_t>(h);
-                same += cosine(weights(a).subspan(at, width), weights(b).subspan(at, width)) > 0.99;
-            }
+    for (std::size_t a = 0; a < weights.size(); ++a)
+        for (std::size_t b = a + 1; b < weights.size(); ++b)
+            for (std::size_t at = 0; at < weights[a].size(); at += width, ++compared)
+                same += cosine(weights[a].subspan(at, width), weights[b].subspan(at, width)) > 0.99;
     return compared > 0 ? static_cast<double>(same) / static_cast<double>(compared) : 1.0;
 }
 

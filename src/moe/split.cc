@@ -28,9 +28,14 @@ std::string to_string(SplitMethod method) {
     return "";
 }
 
+void check_num_experts(std::int64_t count) {
+    if (count < 1 || count > MoeConfig::kMostExperts)
+        fail_usage("num_experts: {} given; expected 1 to {}", count, MoeConfig::kMostExperts);
+}
+
 void check_split(const SplitShape& shape) {
     const auto [n, d, s, i] = shape;
-    if (n < 1) fail_usage("num_experts: {} given; at least 1 is needed", n);
+    check_num_experts(n);
     if (d <= 0) fail_usage("expert_size: {} given; at least 1 is needed", d);
     if (s < 0) fail_usage("shared_size: {} given; it can't be negative", s);
     if (s > d) fail_usage("shared_size: {} given; it can't be larger than expert_size, {}", s, d);

@@ -24,6 +24,9 @@ struct SplitShape {
     std::int64_t intermediate_size;  // I
 };
 
+// Throws a UsageError unless it is 1 to MoeConfig::kMostExperts.
+void check_num_experts(std::int64_t count);
+
 // Throws a UsageError where no expert can be made of this shape: N < 1, D <= 0, s > D, s < 0, D > s + floor((I - s) /
 // N).
 void check_split(const SplitShape& shape);

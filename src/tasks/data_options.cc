@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "tasks/labels.h"
 #include "tasks/squad_metrics.h"
 
 namespace moebert {
@@ -73,24 +74,36 @@ void warn_of_answers(const QuestionSet& set, const Sink& sink) {
                      set.file.string(), set.unplaced.size(), set.unplaced.front());
 }
 
-std::vector<Dataset> read_split(const DataOptions& options, Split split, const std::optional<Labels>& labels) {
+std::vector<Dataset> read_split(const DataOptions& options, Split split, const std::optional<Labels>& labels,
+                                LabelUse use) {
     const auto& file = file_of(options, split);
-    if (!file.empty() && options.task_name.empty()) return {read_examples(file, labels)};
-    if (!file.empty()) return {read_glue_file(find_task(options.task_name), file)};
+    if (!file.empty() && options.task_name.empty()) return {read_examples(file, labels, use)};
+    if (!file.empty()) return {read_glue_file(find_task(options.task_name), file, use)};
     if (options.task_name.empty())
         fail_usage("no {0} data: give --{0}_file, or --task_name with --data_dir", to_string(split));
     const auto& task = find_task(options.task_name);
     if (options.data_dir.empty())
         fail_usage("--task_name {}: --data_dir is needed, the folder of the task's files (nothing is downloaded)",
                    task.name);
-    return read_glue(task, options.data_dir, split);
+    return read_glue(task, options.data_dir, split, use);
+}
+
+// What is likely to be a mistake in a file whose labels say what the task is.
+void warn_of_labels(const Dataset& dataset, const Sink& sink) {
+    const auto& names = dataset.labels.names;
+    if (dataset.labels.problem_type != ProblemType::classification) return;
+    if (names.size() == 1)
+        sink.warning("{}: all labels are \"{}\": there is nothing to learn", dataset.file.string(), names.front());
+    if (const auto odd = odd_among_numbers(names))
+        sink.warning("{}: labels are taken for classes since \"{}\" is no finite number; most others are fractions",
+                     dataset.file.string(), *odd);
 }
 
 }  // namespace
 
 std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels,
-                                   const Sink& sink) {
-    auto datasets = read_split(options, split, labels);
+                                   const Sink& sink, LabelUse use) {
+    auto datasets = read_split(options, split, labels, use);
     for (auto& dataset : datasets) {
         if (dataset.skipped_rows > 0)
             sink.warning("{}: {} rows with too few columns are left out", dataset.file.string(), dataset.skipped_rows);
@@ -99,9 +112,20 @@ std::vector<Dataset> load_datasets(const DataOptions& options, Split split, cons
                 "{}: no column is called sentence1; sentences are taken from \"{}\" (the first line is a header)",
                 dataset.file.string(), fmt::join(dataset.guessed_columns, "\" and \""));
         cut(dataset.examples, limit_of(options, split));
-        if (labels && dataset.is_labelled()) match_labels(dataset, *labels);
+        if (!dataset.is_labelled()) continue;
+        if (labels)
+            match_labels(dataset, *labels);
+        else if (options.task_name.empty())
+            warn_of_labels(dataset, sink);
     }
     return datasets;
+}
+
+bool has_split(const DataOptions& options, Split split) {
+    if (!file_of(options, split).empty()) return true;
+    if (options.task_name.empty() || options.data_dir.empty()) return false;
+    if (!is_squad(options.task_name)) return has_glue(find_task(options.task_name), options.data_dir, split);
+    return split != Split::test && std::filesystem::exists(questions_file(options, split));
 }
 
 bool is_question_answering(const DataOptions& options) {

@@ -42,9 +42,12 @@ void describe(Visitor& visit, DataOptions& o) {
 
 // The datasets of a split: one, or for MNLI's validation and test two. The split's own file is taken when given, else
 // the task's official file. `labels` are the names that a file's labels must be among; without them they come from the
-// file or task. Rows that a reader left out are a warning.
+// file or task. Rows that a reader left out are a warning, and labels that are likely to be a mistake.
 std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels,
-                                   const Sink& sink);
+                                   const Sink& sink, LabelUse use = LabelUse::read);
+
+// Whether there is data of the split: a file is given, or the task's official one is there.
+bool has_split(const DataOptions& options, Split split);
 
 // Whether the data is questions: by task_name (squad, squad_v2) or else by the layout of the files.
 bool is_question_answering(const DataOptions& options);

@@ -91,6 +91,20 @@ std::vector<FeatureSet> load_labelled(const DataOptions& options, Split split, F
     return sets;
 }
 
+void take_label_order(FeatureSet& set, const Labels& model_labels) {
+    const auto& from = set.labels.names;
+    const auto& to = model_labels.names;
+    const bool fits = set.labels.problem_type == ProblemType::classification &&
+                      model_labels.problem_type == ProblemType::classification &&
+                      std::ranges::is_permutation(from, to) && from != to;
+    if (!fits) return;
+    for (auto& feature : set.features)
+        if (feature.label)
+            feature.label =
+                static_cast<double>(std::ranges::find(to, from[static_cast<std::size_t>(*feature.label)]) - to.begin());
+    set.labels = model_labels;
+}
+
 std::int64_t count_examples(const std::vector<FeatureSet>& sets) {
     std::int64_t count = 0;
     for (const auto& set : sets) count += set.examples();

@@ -28,6 +28,10 @@ struct FeatureSet {
     std::int64_t examples() const { return questions ? std::ssize(questions->set.questions) : std::ssize(features); }
 };
 
+// Renumbers the labels to the model's order, where it has the same names in another one: its head then keeps what it
+// has learnt.
+void take_label_order(FeatureSet& set, const Labels& model_labels);
+
 // For training every feature has a label or span, and questions are not kept; what has none is left out. For
 // evaluation every example is there.
 enum class FeatureUse { training, evaluation };

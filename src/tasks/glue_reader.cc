@@ -33,14 +33,17 @@ std::vector<Part> undivided_part(Split split) {
     return {{to_string(split), split == Split::validation ? "dev.tsv" : "test.tsv"}};
 }
 
-std::vector<Dataset> read_parts(const TaskInfo& task, const fs::path& dir, const std::vector<Part>& parts) {
-    std::vector<Dataset> datasets;
-    for (const Part& part : parts) {
-        if (!fs::is_regular_file(dir / part.file)) continue;
-        datasets.push_back(read_glue_file(task, dir / part.file));
-        datasets.back().name = part.name;
+// Those of a split that are there, with the folder before their files: the first place that has one counts.
+std::vector<Part> find_parts(const TaskInfo& task, const fs::path& data_dir, Split split) {
+    for (const auto& parts : {official_parts(task, split), undivided_part(split)}) {
+        for (const fs::path& dir : {data_dir, data_dir / task.folder, data_dir / task.name}) {
+            std::vector<Part> found;
+            for (const auto& part : parts)
+                if (fs::is_regular_file(dir / part.file)) found.push_back({part.name, dir / part.file});
+            if (!found.empty()) return found;
+        }
     }
-    return datasets;
+    return {};
 }
 
 // CoLA's train and dev files have no header: source, label, the author's mark, sentence.
@@ -81,10 +84,11 @@ Example read_example(const Table& table, Row& row, const TaskInfo& task, const C
 
 }  // namespace
 
-Dataset read_glue_file(const TaskInfo& task, const fs::path& file) {
+Dataset read_glue_file(const TaskInfo& task, const fs::path& file, LabelUse use) {
     Table table = parse_tsv(file, read_dataset_text(file));
     if (task.name == "cola") give_header_to_cola(table);
-    const Columns columns = find_columns(table, task);
+    Columns columns = find_columns(table, task);
+    if (use == LabelUse::ignored) columns.label.reset();
     Dataset dataset{file.stem().string(), file, {}, task.labels};
     for (Row& row : table.rows) {
         if (task.name == "qqp" && row.cells.size() < table.header.size()) {
@@ -98,17 +102,22 @@ Dataset read_glue_file(const TaskInfo& task, const fs::path& file) {
     return dataset;
 }
 
-std::vector<Dataset> read_glue(const TaskInfo& task, const fs::path& data_dir, Split split) {
-    const auto official = official_parts(task, split);
-    for (const auto& parts : {official, undivided_part(split)}) {
-        for (const fs::path& dir : {data_dir, data_dir / task.folder, data_dir / task.name}) {
-            auto datasets = read_parts(task, dir, parts);
-            if (!datasets.empty()) return datasets;
-        }
+std::vector<Dataset> read_glue(const TaskInfo& task, const fs::path& data_dir, Split split, LabelUse use) {
+    std::vector<Dataset> datasets;
+    for (const auto& part : find_parts(task, data_dir, split)) {
+        datasets.push_back(read_glue_file(task, part.file, use));
+        datasets.back().name = part.name;
     }
-    throw InputError(data_dir, "",
-                     fmt::format("has no {} of {}, neither there nor in {}", official.front().file, task.name,
-                                 (data_dir / task.folder).string()));
+    if (datasets.empty())
+        throw InputError(
+            data_dir, "",
+            fmt::format("has no {} of {}, neither there nor in {}", official_parts(task, split).front().file, task.name,
+                        (data_dir / task.folder).string()));
+    return datasets;
+}
+
+bool has_glue(const TaskInfo& task, const fs::path& data_dir, Split split) {
+    return !find_parts(task, data_dir, split).empty();
 }
 
 }  // namespace moebert

@@ -13,7 +13,8 @@ using Object = nlohmann::ordered_json;
 
 Object parse_line(const std::filesystem::path& file, std::string_view content, std::size_t line) {
     Object object = Object::parse(content, nullptr, false);
-    if (!object.is_object()) throw InputError(file, at_line(line), "expected one JSON object");
+    if (!object.is_object() || !is_shallow(object))
+        throw InputError(file, at_line(line), "expected one JSON object, not nested deep");
     return object;
 }
 

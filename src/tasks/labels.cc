@@ -52,6 +52,13 @@ Labels infer_labels(std::span<const std::string> texts) {
     return labels;
 }
 
+std::optional<std::string> odd_among_numbers(std::span<const std::string> names) {
+    const auto is_fraction = [](const auto& name) { return parse_finite(name) && !parse_number<std::int64_t>(name); };
+    if (2 * std::ranges::count_if(names, is_fraction) <= std::ssize(names)) return std::nullopt;
+    const auto odd = std::ranges::find_if_not(names, [](const auto& name) { return parse_finite(name).has_value(); });
+    return odd == names.end() ? std::nullopt : std::optional(*odd);
+}
+
 double parse_label(const std::string& text, ProblemType problem_type, std::span<const std::string> spellings,
                    const std::filesystem::path& file, std::size_t line) {
     if (problem_type == ProblemType::regression) {

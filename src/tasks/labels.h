@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,10 @@ namespace moebert {
 // As run_glue decides: numbers of which one isn't an integer are a regression; integers, sorted by value, or else
 // texts, sorted by their characters, are the names of classes.
 Labels infer_labels(std::span<const std::string> texts);
+
+// The first name that is no finite number, where most of the others are numbers with a fraction: values of a regression
+// with a mistake among them look like this.
+std::optional<std::string> odd_among_numbers(std::span<const std::string> names);
 
 // The class whose spelling is `text`, or its number for regression; an InputError at `line` when it is none.
 // `spellings` are those of the classes, in order.

@@ -111,10 +111,11 @@ Split parse_split(const std::string& name) {
     fail_usage("unknown split \"{}\", expected train, validation or test", name);
 }
 
-Dataset read_examples(const std::filesystem::path& file, const std::optional<Labels>& labels) {
+Dataset read_examples(const std::filesystem::path& file, const std::optional<Labels>& labels, LabelUse use) {
     Table table = read_table(file);
     if (table.rows.empty()) throw InputError(file, "", "has a header but no rows");
-    const Columns columns = find_columns(table);
+    Columns columns = find_columns(table);
+    if (use == LabelUse::ignored) columns.label.reset();
     for (const Row& row : table.rows) check_row_width(table, row);
     const auto texts = label_texts(table, columns.label);
     Dataset dataset{file.stem().string(), file, {}, labels ? *labels : texts.empty() ? Labels{} : infer_labels(texts)};
@@ -137,6 +138,7 @@ Dataset read_lines(std::istream& in, const std::string& name) {
     Dataset dataset{name, name, {}, {}};
     for (std::string line; std::getline(in, line);) {
         if (line.ends_with('\r')) line.pop_back();
+        if (dataset.examples.empty() && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
         check_line(dataset, line);
         append_line(dataset, line);
     }

@@ -16,25 +16,33 @@ namespace moebert {
 
 enum class Split { train, validation, test };
 
+// Whether a column of labels is looked at. Where it is not, it may hold anything.
+enum class LabelUse { read, ignored };
+
 std::string to_string(Split split);          // "validation"
 Split parse_split(const std::string& name);  // also "dev"; throws a UsageError naming the three
 
 // The datasets of a split: one, but for MNLI's validation and test, which have two parts, matched first (Dataset::name
 // tells them apart; a part is left out when its file is missing and the other's is not). `data_dir` is the task's
 // folder or the one above it (data_dir/RTE). Test files have no labels.
-std::vector<Dataset> read_glue(const TaskInfo& task, const std::filesystem::path& data_dir, Split split);
+std::vector<Dataset> read_glue(const TaskInfo& task, const std::filesystem::path& data_dir, Split split,
+                               LabelUse use = LabelUse::read);
+
+// Whether read_glue() finds a file.
+bool has_glue(const TaskInfo& task, const std::filesystem::path& data_dir, Split split);
 
 // One file in a GLUE task's official layout; without labels where it has no label column. Tab separated without
 // quoting: a bare " is text. QQP rows with fewer columns than the header are skipped, as the benchmark's own readers
 // do.
-Dataset read_glue_file(const TaskInfo& task, const std::filesystem::path& file);
+Dataset read_glue_file(const TaskInfo& task, const std::filesystem::path& file, LabelUse use = LabelUse::read);
 
 // A file with named columns, by its ending .csv (RFC 4180), .tsv (no quoting), .json or .jsonl (one object a line).
 // Sentences: sentence1 [sentence2]; or the one or two columns left beside label, idx, index and id, as run_glue does;
 // or, among more columns, sentence or text. Labels, as run_glue decides: numbers of which any has a fraction or
 // exponent make a regression; integers or texts make a classification whose label names are the sorted values. With
 // `labels` given the file must fit them; those named LABEL_0, LABEL_1, ... are spelled 0, 1, ... in the file.
-Dataset read_examples(const std::filesystem::path& file, const std::optional<Labels>& labels = std::nullopt);
+Dataset read_examples(const std::filesystem::path& file, const std::optional<Labels>& labels = std::nullopt,
+                      LabelUse use = LabelUse::read);
 
 // Unlabelled examples, one a line: sentence1[<TAB>sentence2]. All lines or none have a tab; `name` stands in errors.
 Dataset read_lines(std::istream& in, const std::string& name = "standard input");

@@ -144,6 +144,15 @@ void check_options(const AnswerOptions& o) {
     if (std::isnan(o.null_score_diff_threshold)) fail_usage("null_score_diff_threshold: is no number");
 }
 
+namespace {
+
+void check_finite(std::span<const float> logits, const std::string& id) {
+    const auto broken = std::ranges::find_if_not(logits, [](float value) { return std::isfinite(value); });
+    if (broken != logits.end()) fail("the model's result for question {} is {}, expected a finite number", id, *broken);
+}
+
+}  // namespace
+
 std::vector<QuestionAnswer> choose_answers(const QuestionSet& set, std::span<const Window> windows,
                                            std::span<const float> logits, const AnswerOptions& options) {
     std::vector<QuestionAnswer> answers;
@@ -153,6 +162,7 @@ std::vector<QuestionAnswer> choose_answers(const QuestionSet& set, std::span<con
         for (; next < windows.size() && windows[next].question == i; ++next) {
             const auto size = 2 * windows[next].tokens();
             if (at + size > logits.size()) fail("{}: fewer logits than tokens", set.file.string());
+            check_finite(logits.subspan(at, size), set.questions[i].id);
             candidates.add(windows[next], WindowLogits(logits.subspan(at, size)));
             at += size;
         }
@@ -206,7 +216,7 @@ void write_answers(std::ostream& out, PredictionFormat format, const QuestionSet
 
 void save_answers(const std::filesystem::path& directory, const std::string& prefix, const QuestionSet& set,
                   const std::vector<QuestionAnswer>& answers, const AnswerOptions& options) {
-    std::filesystem::create_directories(directory);
+    make_folder(directory);
     const auto save = [&](const std::string& name, const auto& value_of) {
         AtomicFile file(directory / (prefix + name));
         for (std::size_t i = 0; i < answers.size(); ++i)

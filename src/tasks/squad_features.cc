@@ -35,10 +35,10 @@ class WindowMaker {
 public:
     WindowMaker(const QuestionSet& set, const TextInput& input, const WindowOptions& options)
         : set_(set), input_(input), options_(options), room_(static_cast<std::size_t>(input.max_seq_length) - 3) {
-        if (input.max_seq_length < 4 || room_ <= options.doc_stride)
+        if (input.max_seq_length < 5 || room_ - 2 < options.doc_stride)
             fail_usage(
                 "doc_stride: {} given; at most {} tokens can be shared by windows of max_seq_length {} (a question "
-                "needs one, the special tokens three)",
+                "and what is new need one each, the special tokens three)",
                 options.doc_stride, std::max<std::int64_t>(0, input.max_seq_length - 5), input.max_seq_length);
     }
 
@@ -105,16 +105,15 @@ private:
 
 }  // namespace
 
-QuestionWindows make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options,
-                             unsigned threads) {
+QuestionWindows make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options) {
     if (input.type_vocab_size < 2)
         throw InputError(set.file, "", "the model takes single sentences only (type_vocab_size is 1)");
     const WindowMaker maker(set, input, options);
     std::vector<Encoding> contexts(set.contexts.size());
-    in_parallel(contexts.size(), threads,
+    in_parallel(contexts.size(), input.threads,
                 [&](std::size_t i) { contexts[i] = input.tokenizer.encode_plain(set.contexts[i], true); });
     std::vector<QuestionWindows> parts(set.questions.size());
-    in_parallel(parts.size(), threads,
+    in_parallel(parts.size(), input.threads,
                 [&](std::size_t i) { parts[i] = maker.windows_of(i, contexts[set.questions[i].context]); });
     QuestionWindows all;
     for (auto& part : parts) {

@@ -30,8 +30,7 @@ struct WindowOptions {
 // In the order of the questions, and of the windows of each. As Hugging Face's fast tokenizer makes them with
 // truncation="only_second", return_overflowing_tokens and stride; a question that leaves no more than doc_stride tokens
 // of max_seq_length for a context that doesn't fit is cut to leave one more. Whitespace before a question is dropped.
-// Throws a UsageError when max_seq_length has no room for that. The same for any number of threads (0: one a core).
-QuestionWindows make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options,
-                             unsigned threads = 0);
+// Throws a UsageError when max_seq_length has no room for that. The same for any number of threads.
+QuestionWindows make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options);
 
 }  // namespace moebert

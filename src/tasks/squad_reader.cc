@@ -205,20 +205,28 @@ void read_rows(const std::filesystem::path& file, std::istream& in, Builder& bui
     }
 }
 
-// Looks at the keys of the first object until one tells.
+// Looks at the first object: whether it has a list called data, or a question, its context and no label. The list may
+// be all of a large file, and is not read.
 struct KeyReader : nlohmann::json_sax<Json> {
     int depth = 0;
-    bool has_question = false, has_context = false, is_squad = false;
+    std::string last_key;
+    bool has_question = false, has_context = false, has_label = false, is_squad = false;
 
     bool key(std::string& name) override {
         if (depth != 1) return true;
-        has_question |= name == "question", has_context |= name == "context";
-        is_squad = name == "data" || (has_question && has_context);
-        return !is_squad;
+        has_question |= name == "question", has_context |= name == "context", has_label |= name == "label";
+        last_key = name;
+        return true;
     }
     bool start_object(std::size_t) override { return ++depth > 0; }
-    bool end_object() override { return --depth > 0; }
-    bool start_array(std::size_t) override { return depth > 0; }
+    bool end_object() override {
+        if (--depth == 0) is_squad = has_question && has_context && !has_label;
+        return depth > 0;
+    }
+    bool start_array(std::size_t) override {
+        is_squad = depth == 1 && last_key == "data";
+        return depth > 0 && !is_squad;
+    }
     bool end_array() override { return true; }
     bool null() override { return depth > 0; }
     bool boolean(bool) override { return depth > 0; }
@@ -236,7 +244,7 @@ std::ifstream open(const std::filesystem::path& file) {
     if (!in || std::filesystem::is_directory(file)) throw InputError(file, "", "can't be read");
     char mark[3] = {};
     in.read(mark, 3);
-    if (std::string_view(mark, 3) != "\xEF\xBB\xBF") {
+    if (std::string_view(mark, 3) != kByteOrderMark) {
         in.clear();
         in.seekg(0);
     }
@@ -276,6 +284,7 @@ QuestionSet read_question_lines(std::istream& in, const std::string& name) {
     for (std::string line; std::getline(in, line);) {
         ++number;
         if (line.ends_with('\r')) line.pop_back();
+        if (number == 1 && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
         if (is_blank(line)) continue;
         if (find_malformed_utf8(line)) throw InputError(file, at_line(number), "isn't UTF-8");
         if (line.starts_with('{')) {

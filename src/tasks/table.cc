@@ -31,13 +31,12 @@ std::optional<std::size_t> Table::find_column(std::string_view name) const {
 std::string at_line(std::size_t line) { return fmt::format("line {}", line); }
 
 std::string read_dataset_text(const std::filesystem::path& file) {
-    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
     std::string text = read_text(file, std::size_t{1} << 36);
     if (const auto at = find_malformed_utf8(text)) {
         const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*at), '\n') + 1;
         throw InputError(file, at_line(static_cast<std::size_t>(line)), "isn't UTF-8");
     }
-    if (text.starts_with(byte_order_mark)) text.erase(0, byte_order_mark.size());
+    if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
     if (text.find_first_not_of(" \t\r\n") == std::string::npos) throw InputError(file, "", "is empty, expected rows");
     return text;
 }

@@ -23,7 +23,7 @@ std::int64_t default_length(const ModelConfig& config) {
 }  // namespace
 
 TextInput load_text_input(const std::filesystem::path& directory, const ModelConfig& config,
-                          std::optional<std::int64_t> max_seq_length) {
+                          std::optional<std::int64_t> max_seq_length, std::int64_t threads) {
     const auto length = max_seq_length.value_or(default_length(config));
     check_sequence_length(config, length);
     auto tokenizer = Tokenizer::load(directory);
@@ -31,7 +31,8 @@ TextInput load_text_input(const std::filesystem::path& directory, const ModelCon
         throw InputError(directory, "vocab_size",
                          fmt::format("the tokenizer has {} tokens; the model has embeddings of {}",
                                      tokenizer.vocab_size(), config.vocab_size));
-    return {std::move(tokenizer), length, config.type_vocab_size};
+    return {std::move(tokenizer), length, config.type_vocab_size,
+            static_cast<unsigned>(std::max<std::int64_t>(0, threads))};
 }
 
 ModelConfig read_text_config(const std::filesystem::path& directory) {
@@ -48,7 +49,7 @@ std::vector<Feature> make_features(const Dataset& dataset, const TextInput& inpu
     if (input.type_vocab_size < 2 && std::ranges::any_of(dataset.examples, is_pair))
         throw InputError(dataset.file, "sentence2",
                          "pairs of sentences; the model takes single ones only (type_vocab_size is 1)");
-    return make_features(dataset, input.tokenizer, static_cast<std::size_t>(input.max_seq_length));
+    return make_features(dataset, input.tokenizer, static_cast<std::size_t>(input.max_seq_length), input.threads);
 }
 
 }  // namespace moebert

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "text/utf8.h"
 
 namespace moebert {
@@ -27,7 +28,8 @@ std::string read_bytes(const fs::path& file) {
 std::optional<json> read_object(const fs::path& file) {
     if (!fs::exists(file)) return std::nullopt;
     json object = json::parse(read_bytes(file), nullptr, false);
-    if (!object.is_object()) throw InputError(file, "", "expected a JSON object");
+    if (!object.is_object() || !is_shallow(object))
+        throw InputError(file, "", "expected a JSON object, not nested deep");
     return object;
 }
 

@@ -9,6 +9,9 @@
 
 namespace moebert {
 
+// What some editors begin a UTF-8 file with.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 struct DecodedCharacter {
     char32_t code_point;
     std::uint32_t bytes;  // at least 1

@@ -26,17 +26,22 @@ void check_options(const TrainOptions& o) {
     const auto positive = [](const char* name, std::int64_t value) {
         require(value >= 1, name, std::to_string(value), "at least 1");
     };
-    positive("per_device_train_batch_size", o.per_device_train_batch_size);
-    positive("per_device_eval_batch_size", o.per_device_eval_batch_size);
-    positive("gradient_accumulation_steps", o.gradient_accumulation_steps);
+    // More are a mistake, and would make numbers of sentences and steps overflow.
+    constexpr auto kMost = 1'000'000;
+    const auto sensible = [](const char* name, std::int64_t value) {
+        require(value >= 1 && value <= kMost, name, std::to_string(value), "1 to 1000000");
+    };
+    sensible("per_device_train_batch_size", o.per_device_train_batch_size);
+    sensible("per_device_eval_batch_size", o.per_device_eval_batch_size);
+    sensible("gradient_accumulation_steps", o.gradient_accumulation_steps);
+    require(o.num_train_epochs > 0 && o.num_train_epochs <= kMost, "num_train_epochs",
+            fmt::to_string(o.num_train_epochs), "more than 0, at most 1000000");
     positive("logging_steps", o.logging_steps);
     positive("save_steps", o.save_steps);
     if (o.eval_steps) positive("eval_steps", *o.eval_steps);
     if (o.save_total_limit) positive("save_total_limit", *o.save_total_limit);
     require(o.learning_rate >= 0 && std::isfinite(o.learning_rate), "learning_rate", fmt::to_string(o.learning_rate),
             "0 or more");
-    require(o.num_train_epochs > 0 && std::isfinite(o.num_train_epochs), "num_train_epochs",
-            fmt::to_string(o.num_train_epochs), "more than 0");
     require(o.warmup_ratio >= 0 && o.warmup_ratio <= 1, "warmup_ratio", fmt::to_string(o.warmup_ratio), "0 to 1");
     require(o.weight_decay >= 0, "weight_decay", fmt::to_string(o.weight_decay), "0 or more");
     require(o.max_grad_norm >= 0, "max_grad_norm", fmt::to_string(o.max_grad_norm), "0 or more");

@@ -1,5 +1,6 @@
 // `moebert distill`: a fine-tuned BERT in, a distilled mixture of experts out.
 #include "core/error.h"
+#include "io/file.h"
 #include "moe/build_student.h"
 #include "train/job_common.h"
 #include "train/losses.h"
@@ -18,7 +19,7 @@ Importance scores_for(const JobContext& job, const MoeOptions& options, const Ch
     auto scores = measure_importance(model, features, job.train.per_device_eval_batch_size, torch::kFloat32, source,
                                      processes, sink);
     if (!processes.is_first()) return scores;
-    std::filesystem::create_directories(job.train.output_dir);
+    make_folder(job.train.output_dir);
     save_importance(std::filesystem::path(job.train.output_dir) / "importance.safetensors", scores);
     return scores;
 }
@@ -105,7 +106,8 @@ nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, con
     const auto processes = join_processes(job);
     auto checkpoint = std::make_unique<const Checkpoint>(load_finetuned(job.model_name_or_path));
     check_before_work(job, options, distill, *checkpoint);
-    const auto input = load_text_input(job.model_name_or_path, checkpoint->config, job.data.max_seq_length);
+    const auto input =
+        load_text_input(job.model_name_or_path, checkpoint->config, job.data.max_seq_length, job.train.num_threads);
     const auto labels = labels_of(checkpoint->config);
     const auto training = load_labelled(job.data, Split::train, FeatureUse::training, labels, input, sink);
     const Validation validation(job, labels, input, processes, sink);

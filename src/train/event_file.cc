@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "io/file.h"
 
 namespace moebert {
 namespace {
@@ -61,7 +62,7 @@ std::string event_head() { return key(1, kFixed64) + raw(now()); }  // wall_time
 }  // namespace
 
 EventFile::EventFile(const std::filesystem::path& directory) {
-    std::filesystem::create_directories(directory);
+    make_folder(directory);
     std::array<char, 256> host{};
     gethostname(host.data(), host.size() - 1);
     file_ = directory /

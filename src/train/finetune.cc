@@ -1,4 +1,8 @@
 // `moebert finetune`: a pretrained BERT and a task's data in, a fine-tuned BERT out.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 #include "core/error.h"
 #include "train/job_common.h"
 #include "train/losses.h"
@@ -19,16 +23,29 @@ Model load_for_task(const JobContext& job, const std::filesystem::path& director
     return load_model(checkpoint, static_cast<std::uint64_t>(job.train.seed), true, training_device(job, sink));
 }
 
+// They come from the data: what went wrong there shows.
+void tell_labels(const Labels& labels, const Sink& sink) {
+    constexpr std::size_t kMost = 10;
+    const auto& names = labels.names;
+    if (labels.problem_type == ProblemType::classification)
+        sink.info("{} labels: {}{}", names.size(),
+                  fmt::join(std::span(names).first(std::min(kMost, names.size())), ", "),
+                  names.size() > kMost ? ", ..." : "");
+}
+
 }  // namespace
 
 nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     const auto processes = join_processes(job);
     auto config = read_model_config(std::filesystem::path(job.model_name_or_path) / "config.json");
+    const auto model_labels = labels_of(config);
     config.problem_type =
         is_question_answering(job.data) ? ProblemType::question_answering : ProblemType::classification;
-    const auto input = load_text_input(job.model_name_or_path, config, job.data.max_seq_length);
-    const auto training = load_labelled(job.data, Split::train, FeatureUse::training, std::nullopt, input, sink);
-    const auto& train_set = training.front();
+    const auto input = load_text_input(job.model_name_or_path, config, job.data.max_seq_length, job.train.num_threads);
+    auto training = load_labelled(job.data, Split::train, FeatureUse::training, std::nullopt, input, sink);
+    auto& train_set = training.front();
+    take_label_order(train_set, model_labels);
+    tell_labels(train_set.labels, sink);
     const auto resumed = common_checkpoint(job.train, processes, sink);
     auto model = load_for_task(job, resumed.value_or(job.model_name_or_path), train_set.labels, sink);
     const Validation validation(job, train_set.labels, input, processes, sink);

@@ -48,7 +48,7 @@ private:
         const auto& e = model_.embeddings;
         // A batch has few of the vocabulary's tokens, so that the gradient is sparse.
         // Padding's row gets no gradient, as in other implementations; it matters in batches padded on purpose only.
-        const auto words = at::embedding(e.word, batch_.input_ids, model_.config.extra.value("pad_token_id", 0),
+        const auto words = at::embedding(e.word, batch_.input_ids, model_.config.pad_token_id,
                                          /*scale_grad_by_freq=*/false, /*sparse=*/true);
         const auto places =
             at::embedding(e.position, batch_.position_ids) + at::embedding(e.token_type, batch_.token_type_ids);

@@ -1,5 +1,6 @@
 // `moebert importance`: scores of every feed-forward neuron of a fine-tuned model.
 #include "core/error.h"
+#include "io/file.h"
 #include "train/job_common.h"
 
 namespace moebert {
@@ -40,7 +41,8 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
     const auto split = parse_split(options.split);
     const Processes processes(job.world, job.train.ddp_timeout);
     const auto checkpoint = load_finetuned(job.model_name_or_path);
-    const auto input = load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length);
+    const auto input =
+        load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length, job.train.num_threads);
     const auto features = own_share(
         load_labelled(job.data, split, FeatureUse::training, labels_of(checkpoint.config), input, sink), options);
     const auto model = load_model(checkpoint, 0, false, training_device(job, sink));
@@ -56,7 +58,7 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
     const auto scores = measure_importance(model, features, job.train.per_device_train_batch_size,
                                            compute_dtype(precision, model.device(), sink), source, processes, sink);
     if (processes.is_first()) {
-        if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
+        make_folder(path.parent_path());
         save_importance(path, scores);
     }
     return {{"file", path.string()},

@@ -40,14 +40,6 @@ void prepare_runtime(std::int64_t num_threads, int local_size, const Sink& sink)
             gflops);
 }
 
-bool has_split(const DataOptions& data, Split split) {
-    if (!data.task_name.empty() && !data.data_dir.empty()) return true;
-    return !(split == Split::train        ? data.train_file
-             : split == Split::validation ? data.validation_file
-                                          : data.test_file)
-                .empty();
-}
-
 nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics) {
     nlohmann::json out = nlohmann::json::object();
     for (const auto& [name, value] : metrics) out[prefix + name] = value;
@@ -113,11 +105,28 @@ Share join(const World& world) {
             }};
 }
 
+namespace {
+
+// A run that has nothing to go on from begins anew. A model that is there may be another's, such as a teacher.
+void check_nothing_is_lost(const TrainOptions& options) {
+    const std::filesystem::path output = options.output_dir;
+    if (options.overwrite_output_dir) return;
+    if (std::filesystem::exists(output / "config.json") || !list_checkpoints(output).empty())
+        fail_usage(
+            "resume_from_checkpoint: {} has a model, and no checkpoint that a run could go on from; give another "
+            "--output_dir, or --overwrite_output_dir to begin anew",
+            output.string());
+}
+
+}  // namespace
+
 std::optional<std::filesystem::path> common_checkpoint(const TrainOptions& options, const Processes& processes,
                                                        const Sink& sink) {
     std::string found;
-    if (processes.is_first())
+    if (processes.is_first()) {
         found = checkpoint_to_resume(options.resume_from_checkpoint, options.output_dir, sink).value_or("").string();
+        if (found.empty()) check_nothing_is_lost(options);
+    }
     found = processes.broadcast(found);
     return found.empty() ? std::nullopt : std::optional<std::filesystem::path>(found);
 }

@@ -15,7 +15,6 @@
 namespace moebert {
 
 // Whether the options say where the split's examples are.
-bool has_split(const DataOptions& data, Split split);
 
 // The validation split of a training job, which may be absent; then there are no metrics.
 class Validation {

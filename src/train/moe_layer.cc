@@ -64,14 +64,6 @@ ExpertLoad no_load(const ModelConfig& config) {
                       std::vector<std::int64_t>(static_cast<std::size_t>(config.moe->num_experts)));
 }
 
-void add_load(ExpertLoad& sum, const ExpertLoad& load) {
-    sum.resize(load.size());
-    for (std::size_t k = 0; k < load.size(); ++k) {
-        sum[k].resize(load[k].size());
-        for (std::size_t e = 0; e < load[k].size(); ++e) sum[k][e] += load[k][e];
-    }
-}
-
 void add_load(ExpertLoad& sum, const std::vector<torch::Tensor>& load) {
     ExpertLoad counts;
     for (const auto& layer : load) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "core/expert_load.h"
 #include "io/model_config.h"
 #include "train/batch.h"
 #include "train/ops.h"
@@ -46,11 +47,7 @@ struct Routing {
 // x: (T, H), the layer's input.
 Routing route(const Router& router, std::int64_t num_experts, const torch::Tensor& x, const Batch& batch);
 
-// Tokens (sentences) that each expert got, a layer: (L, N); empty for a dense model.
-using ExpertLoad = std::vector<std::vector<std::int64_t>>;
-
 ExpertLoad no_load(const ModelConfig& config);  // zeros
-void add_load(ExpertLoad& sum, const ExpertLoad& load);
 // `load`: of one batch, a layer (N).
 void add_load(ExpertLoad& sum, const std::vector<torch::Tensor>& load);
 

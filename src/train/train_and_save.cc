@@ -19,6 +19,8 @@ Validation::Validation(const JobContext& job, const Labels& labels, const TextIn
       sink_(sink) {
     if (has_split(job.data, Split::validation))
         sets_ = load_labelled(job.data, Split::validation, FeatureUse::evaluation, labels, input, sink);
+    else
+        sink.info("there is no validation data: the model is not evaluated");
     check_selection(job.train);
 }
 
@@ -73,7 +75,7 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
     const bool writes = training.processes.is_first();
     std::optional<FolderLock> lock;
     if (writes) {
-        std::filesystem::create_directories(output);
+        make_folder(output);
         lock.emplace(output);
     }
     const auto trained = train(training, job.train, sink);

@@ -82,7 +82,7 @@ public:
           settings_(settings()) {
         if (job.checkpoint) restore(*job.checkpoint);
         if (!processes_.is_first()) return;
-        if (!job.checkpoint) remove_checkpoints(options.output_dir);
+        if (!job.checkpoint && options.overwrite_output_dir) remove_checkpoints(options.output_dir);
         log_.emplace(options, job.checkpoint ? std::optional(result_.steps) : std::nullopt);
         writer_.emplace(options.output_dir, job.tokenizer_source, options.save_total_limit);
     }
@@ -170,12 +170,24 @@ private:
         result_.best = number_or_nan(state.at("best_metric"));
         result_.best_step = state.at("best_step");
         worse_ = state.at("worse");
+        if (options_.load_best_model_at_end && result_.best_step >= 0) forget_lost_best();
         loss_scale_.restore(state.at("loss_scale").at(0), state.at("loss_scale").at(1));
         const auto& window = state.at("window");
         window_ = {{window.at("loss"), window.at("terms"), window.at("load")},
                    window.at("steps"),
                    window.at("tokens"),
                    before(window.at("seconds"))};
+    }
+
+    // The checkpoint is of a run with another output folder, or one that did not keep the best model.
+    void forget_lost_best() {
+        const bool is_there = processes_.broadcast(std::filesystem::exists(best_directory()) ? "there" : "") == "there";
+        if (is_there) return;
+        sink_.warning("{}: the best model so far, of step {}, is not there; the best of the steps to come is taken",
+                      best_directory().string(), result_.best_step);
+        result_.best = NAN;
+        result_.best_step = -1;
+        worse_ = 0;
     }
 
     void restore(const std::filesystem::path& checkpoint) {
@@ -411,9 +423,7 @@ private:
         }
     }
 
-    std::filesystem::path best_directory() const {
-        return std::filesystem::path(options_.output_dir) / "checkpoint-best";
-    }
+    std::filesystem::path best_directory() const { return best_checkpoint(options_.output_dir); }
 
     void save() {
         auto optimizer = optimizer_.tensors();
@@ -432,17 +442,15 @@ private:
     }
 
     void restore_best() {
+        if (result_.best_step == result_.steps) return;
         const auto to = parameters(job_.model);
-        if (result_.best_step != result_.steps) {
-            torch::NoGradGuard no_grad;
-            if (processes_.is_first()) {
-                auto best = load_model(load_checkpoint(best_directory()));
-                const auto from = parameters(best);
-                for (std::size_t i = 0; i < to.size(); ++i) to[i].tensor->copy_(*from[i].tensor);
-            }
-            for (const auto& parameter : to) processes_.broadcast(*parameter.tensor);
+        torch::NoGradGuard no_grad;
+        if (processes_.is_first()) {
+            auto best = load_model(load_checkpoint(best_directory()));
+            const auto from = parameters(best);
+            for (std::size_t i = 0; i < to.size(); ++i) to[i].tensor->copy_(*from[i].tensor);
         }
-        if (processes_.is_first()) std::filesystem::remove_all(best_directory());
+        for (const auto& parameter : to) processes_.broadcast(*parameter.tensor);
     }
 
     // Sums since the last line of the log.

@@ -82,7 +82,9 @@ void CheckpointWriter::write(const TrainingSnapshot& snapshot) const {
         throw;
     }
     if (!limit_) return;
-    const auto all = list_checkpoints(output_dir_);
+    auto all = list_checkpoints(output_dir_);
+    // Of a run that went on from an earlier one, which are no better: they may be damaged.
+    std::erase_if(all, [&](const fs::path& other) { return *step_of(other) > snapshot.step; });
     for (auto i = static_cast<std::size_t>(*limit_); i < all.size(); ++i) fs::remove_all(all[i]);
 }
 
@@ -97,8 +99,11 @@ std::vector<fs::path> list_checkpoints(const fs::path& output_dir) {
     return folders;
 }
 
+fs::path best_checkpoint(const fs::path& output_dir) { return output_dir / fmt::format("{}best", kPrefix); }
+
 void remove_checkpoints(const fs::path& output_dir) {
     for (const auto& folder : list_checkpoints(output_dir)) fs::remove_all(folder);
+    fs::remove_all(best_checkpoint(output_dir));
 }
 
 void check_checkpoint(const fs::path& checkpoint) {

@@ -32,7 +32,8 @@ public:
     ~CheckpointWriter();
 
     // Waits for the one before it; what went wrong with that is thrown here, or by wait(). Only once the new one is
-    // safe, those over the limit go, the oldest first. Returns the folder that it will be.
+    // safe, those over the limit go, the oldest first; ones of later steps neither go nor count. Returns the folder
+    // that it will be.
     std::filesystem::path save(TrainingSnapshot snapshot);
     void wait();
 
@@ -47,7 +48,10 @@ private:
 // The folders checkpoint-N, the newest first.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& output_dir);
 
-// Those of an earlier run, which would be mistaken for a new run's.
+// Where load_best_model_at_end keeps the best model so far. It stays, so that a run that is resumed has it.
+std::filesystem::path best_checkpoint(const std::filesystem::path& output_dir);
+
+// Those of an earlier run, which would be mistaken for a new run's; the best one too.
 void remove_checkpoints(const std::filesystem::path& output_dir);
 
 // An InputError unless the folder's files are those of its checksums.json, byte for byte.

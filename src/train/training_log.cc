@@ -27,7 +27,7 @@ void cut_log(const std::filesystem::path& file, std::int64_t last) {
 
 TrainingLog::TrainingLog(const TrainOptions& options, std::optional<std::int64_t> resumed) {
     const std::filesystem::path directory = options.output_dir;
-    std::filesystem::create_directories(directory);
+    make_folder(directory);
     file_ = directory / "train_log.jsonl";
     if (resumed) cut_log(file_, *resumed);
     out_.open(file_, resumed ? std::ios::app : std::ios::trunc);

@@ -62,6 +62,7 @@ TEST_F(ModelOf, ClassificationClassifies) {
     EXPECT_TRUE(model.classify({}).empty());
     EXPECT_THROW(model.regress({{"w7"}}), UsageError);
     EXPECT_THROW(model.answer({{"w7", "w8"}}), UsageError);
+    EXPECT_ERROR(model.classify({{"w7"}, {"w8", "\xFF"}}), "input 1: isn't UTF-8");
 }
 
 TEST_F(ModelOf, RegressionGivesValues) {
@@ -87,7 +88,8 @@ TEST_F(ModelOf, QuestionAnsweringFindsSpansOfTheContext) {
     const auto byte = [](std::int64_t at) { return static_cast<std::size_t>(at > 8 ? at + 1 : at); };
     EXPECT_EQ(best.text, context.substr(byte(best.begin), byte(best.end) - byte(best.begin)));
     EXPECT_THROW(model.classify({{"w7"}}), UsageError);
-    EXPECT_THROW(model.answer({{"", "w7"}}), UsageError);
+    EXPECT_ERROR(model.answer({{"w7", "w8"}, {"", "w7"}}), "query 1: question: is empty");
+    EXPECT_EQ(model.max_seq_length(), 12);
 }
 
 TEST_F(ModelOf, OptionsThatCantBeAreRefused) {
@@ -131,11 +133,15 @@ TEST_F(ModelOf, StreamPutsErrorsWhereTheyBelong) {
 
 TEST_F(ModelOf, CInterfaceGivesTheSame) {
     char error[200] = "";
-    EXPECT_EQ(moebert_load((folder / "nothing").c_str(), nullptr, 1, error, sizeof error), nullptr);
+    EXPECT_EQ(moebert_load((folder / "nothing").c_str(), nullptr, error, sizeof error), nullptr);
     EXPECT_TRUE(test::contains(error, "nothing"));
     const auto model = load({"cls3", 1});
-    auto* c_model = moebert_load((folder / "model").c_str(), "fp32", 1, error, sizeof error);
+    moebert_options options = {};
+    options.precision = "fp32";
+    options.threads = 1;
+    auto* c_model = moebert_load((folder / "model").c_str(), &options, error, sizeof error);
     ASSERT_NE(c_model, nullptr) << error;
+    EXPECT_EQ(moebert_model_kind(c_model), MOEBERT_CLASSIFICATION);
     ASSERT_EQ(moebert_label_count(c_model), 3U);
     EXPECT_EQ(moebert_label(c_model, 1), model.labels()[1]);
     EXPECT_EQ(moebert_label(c_model, 3), nullptr);
@@ -147,7 +153,7 @@ TEST_F(ModelOf, CInterfaceGivesTheSame) {
     for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(scores[i], expected[i / 3].probabilities[i % 3]);
     moebert_answer answer;
     char small[8];
-    EXPECT_EQ(moebert_find_answer(c_model, "w7", "w8", &answer, small, sizeof small), 1);
+    EXPECT_EQ(moebert_find_answers(c_model, texts, texts, 1, &answer, small, sizeof small), 1);
     EXPECT_EQ(std::string(small).size(), 7U);
     moebert_free(c_model);
     moebert_free(nullptr);
@@ -155,16 +161,18 @@ TEST_F(ModelOf, CInterfaceGivesTheSame) {
 
 TEST_F(ModelOf, CInterfaceRefusesNull) {
     char error[200] = "";
-    EXPECT_EQ(moebert_load(nullptr, nullptr, 1, error, sizeof error), nullptr);
+    EXPECT_EQ(moebert_load(nullptr, nullptr, error, sizeof error), nullptr);
     EXPECT_STREQ(error, "directory: NULL given, where a text is expected");
     load({"qa", 0});
-    auto* model = moebert_load((folder / "model").c_str(), nullptr, 1, error, sizeof error);
+    auto* model = moebert_load((folder / "model").c_str(), nullptr, error, sizeof error);
     moebert_answer found;
-    EXPECT_EQ(moebert_find_answer(model, "w7", nullptr, &found, error, sizeof error), 1);
-    EXPECT_TRUE(test::contains(error, "context: NULL given"));
+    const char* questions[] = {"w7"};
+    const char* contexts[] = {nullptr};
+    EXPECT_EQ(moebert_find_answers(model, questions, contexts, 1, &found, error, sizeof error), 1);
+    EXPECT_TRUE(test::contains(error, "contexts: NULL given"));
     moebert_free(model);
     load({"cls3", 0});
-    model = moebert_load((folder / "model").c_str(), nullptr, 1, error, sizeof error);
+    model = moebert_load((folder / "model").c_str(), nullptr, error, sizeof error);
     const char* texts[] = {"w7", nullptr};
     double scores[6];
     EXPECT_EQ(moebert_classify(model, texts, nullptr, 2, scores, error, sizeof error), 1);
@@ -184,20 +192,54 @@ TEST_F(ModelOf, ResultsThatAreNoNumbersAreAnError) {
             if (model.kind() == ModelKind::classification) return void(model.classify({{"w7"}}));
             model.answer({{"w7", "w8 w9"}});
         };
-        EXPECT_ERROR(use(), "the model's result is nan, expected a finite number");
+        EXPECT_ERROR(use(), "is nan, expected a finite number");
     }
 }
 
-TEST_F(ModelOf, CInterfaceSaysWhereAnAnswerIsInBytes) {
-    const std::string context = "\xC3\xA9 w10 w11 w12";
-    const auto expected = load({"qa", 0}).answer({{"w7", context}}).front().front();
+// With options that a C program sets: windows of twelve tokens instead of one of 384, answers of two.
+TEST_F(ModelOf, CInterfaceSaysWhereAnswersAreInBytes) {
+    const std::string context = "\xC3\xA9 w10 w11 w12 w13 w14 w15 w16 w17 w18 w19";
+    LoadOptions same;
+    same.max_seq_length = 12;
+    same.doc_stride = 2;
+    same.max_answer_length = 2;
+    const auto expected = load({"qa", 0}, same).answer({{"w7", context}, {"w8", "w9"}});
     char error[200] = "";
-    auto* model = moebert_load((folder / "model").c_str(), nullptr, 1, error, sizeof error);
+    moebert_options options = {};
+    options.max_seq_length = 12;
+    options.doc_stride = 2;
+    options.max_answer_length = 2;
+    auto* model = moebert_load((folder / "model").c_str(), &options, error, sizeof error);
     ASSERT_NE(model, nullptr) << error;
+    EXPECT_EQ(moebert_model_kind(model), MOEBERT_QUESTION_ANSWERING);
+    EXPECT_EQ(moebert_max_seq_length(model), 12);
+    const char* questions[] = {"w7", "w8"};
+    const char* contexts[] = {context.c_str(), "w9"};
+    moebert_answer found[2];
+    ASSERT_EQ(moebert_find_answers(model, questions, contexts, 2, found, error, sizeof error), 0) << error;
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto& best = expected[i].front();
+        EXPECT_EQ(std::string(contexts[i]).substr(found[i].text_begin, found[i].text_end - found[i].text_begin),
+                  best.text);
+        EXPECT_EQ(found[i].begin, best.begin);
+        EXPECT_EQ(found[i].score, best.score);
+    }
+    moebert_free(model);
+}
+
+TEST_F(ModelOf, CInterfaceMayFindNoAnswer) {
+    load({"qa", 0});
+    char error[200] = "";
+    moebert_options options = {};
+    options.version_2_with_negative = 1;
+    options.null_score_diff_threshold = -1e6;
+    auto* model = moebert_load((folder / "model").c_str(), &options, error, sizeof error);
+    ASSERT_NE(model, nullptr) << error;
+    const char* questions[] = {"w7"};
+    const char* contexts[] = {"w8 w9"};
     moebert_answer found;
-    ASSERT_EQ(moebert_find_answer(model, "w7", context.c_str(), &found, error, sizeof error), 0) << error;
-    EXPECT_EQ(context.substr(found.text_begin, found.text_end - found.text_begin), expected.text);
-    EXPECT_EQ(found.begin, expected.begin);
+    ASSERT_EQ(moebert_find_answers(model, questions, contexts, 1, &found, error, sizeof error), 0) << error;
+    EXPECT_EQ(found.text_begin, found.text_end);
     moebert_free(model);
 }
 

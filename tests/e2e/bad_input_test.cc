@@ -258,7 +258,10 @@ TEST_F(BadInput, ExpertsThatCannotBeAreNamed) {
         refuse(kUsage, (this->*make)({"--route_method", "hash-balance"}), {"--hash_list"});
     }
     refuse(kUsage, split({"--split_method", "importance"}), {"--importance_file"});
-    refuse(kUsage, hash_balance({"--num_experts", "0"}), {"num_experts", "0"});
+    for (const std::string count : {"0", "513"}) {
+        refuse(kUsage, hash_balance({"--num_experts", count}), {"num_experts: " + count, "1 to 512"});
+        refuse(kUsage, split({"--num_experts", count}), {"num_experts: " + count, "1 to 512"});
+    }
 }
 
 TEST_F(BadInput, OptionsOutOfRangeAreNamedWithTheirValue) {
@@ -269,6 +272,8 @@ TEST_F(BadInput, OptionsOutOfRangeAreNamedWithTheirValue) {
                                                           {"learning_rate", "-1"},
                                                           {"learning_rate", "nan"},
                                                           {"num_train_epochs", "0"},
+                                                          {"num_train_epochs", "1e+30"},
+                                                          {"per_device_train_batch_size", "9223372036854775807"},
                                                           {"warmup_ratio", "1.5"},
                                                           {"weight_decay", "-0.1"},
                                                           {"max_grad_norm", "-1"},

@@ -75,6 +75,30 @@ TEST_F(EngineCommands, WhatCantBeConvertedIsRefused) {
     refuse(1, predict("prepared"), {"prepared.safetensors"}, sentences);
 }
 
+TEST_F(EngineCommands, BenchRefusesWhatAModelHasNoPlaceFor) {
+    const Arguments bench{"bench", "--model_name_or_path", path("model"), "--reps", "1", "--threads", "1"};
+    refuse(2, bench + Arguments{"--workload", "fixed"}, {"workload fixed: the model has 40 positions"});
+    refuse(2, bench + Arguments{"--workload", "latency41"}, {"workload latency41: the model has 40 positions"});
+    auto small = load_checkpoint(folder / "model");
+    small.config.vocab_size = 50;
+    small.config.max_position_embeddings = 20;
+    save_checkpoint(folder / "small", small.config, [&] {
+        auto tensors = small.tensors;
+        for (const auto& [name, rows] : {std::pair{"word", 50}, {"position", 20}}) {
+            auto& tensor = tensors.at(fmt::format("bert.embeddings.{}_embeddings.weight", name));
+            const auto values = tensor.as<float>().first(static_cast<std::size_t>(rows * 32));
+            tensor = Tensor::from<float>({rows, 32}, {values.begin(), values.end()});
+        }
+        return tensors;
+    }());
+    refuse(2, bench + Arguments{"--workload", "latency21", "--baseline", path("small")},
+           {"workload latency21: the model has 20 positions"});
+    succeed(bench + Arguments{"--workload", "latency20", "--baseline", path("small"), "--json"});
+    put("plain.txt", "w1 w2\n");
+    refuse(1, bench + Arguments{"--workload", "ragged", "--text", path("plain.txt"), "--baseline", path("small")},
+           {"the tokenizer has 97 tokens; the model has embeddings of 50"});
+}
+
 TEST_F(EngineCommands, BenchMeasuresEveryWorkload) {
     std::filesystem::create_directories(folder / "SST");
     put("SST/dev.tsv", "sentence\tlabel\nw1 w2 w3\t0\nw4\t1\nw5 w6\t0\n");
@@ -118,7 +142,8 @@ TEST_F(EngineCommands, BenchMeasuresEveryWorkload) {
     refuse(2, bench + Arguments{"--workload", "quick"}, {"quick", "latencyN"});
     refuse(2, bench + Arguments{"--workload", "latency1000"}, {"latency1000", "positions"});
     refuse(2, bench + Arguments{"--workload", "latency8", "--reps", "0"}, {"repetitions", "0"});
-    refuse(1, {"bench", "--model_name_or_path", path("model"), "--text", path("none.tsv")}, {"none.tsv"});
+    refuse(1, {"bench", "--model_name_or_path", path("model"), "--text", path("none.tsv"), "--workload", "ragged"},
+           {"none.tsv"});
 }
 
 }  // namespace

@@ -44,8 +44,10 @@ TEST_F(Predict, GivesTheSameForEveryWayToHandInTheSentences) {
 TEST_F(Predict, DoesNotLookAtLabels) {
     put("unlabelled.tsv", "sentence1\nw1 w2\nw3\n");
     put("labelled.tsv", "sentence1\tlabel\nw1 w2\tunheard\nw3\tof\n");
-    EXPECT_EQ(succeed(predict({"--test_file", path("labelled.tsv")})).out,
-              succeed(predict({"--test_file", path("unlabelled.tsv")})).out);
+    put("half.tsv", "sentence1\tlabel\nw1 w2\t1\nw3\t\n");
+    const auto expected = succeed(predict({"--test_file", path("unlabelled.tsv")})).out;
+    EXPECT_EQ(succeed(predict({"--test_file", path("labelled.tsv")})).out, expected);
+    EXPECT_EQ(succeed(predict({"--test_file", path("half.tsv")})).out, expected);
 }
 
 TEST_F(Predict, TakesPairsFromFilesAndFromLinesWithATab) {

@@ -180,6 +180,7 @@ TEST_F(AnswerQuestions, GiveTheSameForEveryWayToAsk) {
     EXPECT_EQ(succeed(predict(), "w3 w4\t" + context + "\n").out, expected);
     const nlohmann::json question{{"question", "w3 w4"}, {"context", context}};
     EXPECT_EQ(succeed(predict(), question.dump() + "\n").out, expected);
+    EXPECT_EQ(succeed(predict(), "\xEF\xBB\xBF" + question.dump() + "\n").out, expected);
     put("lines.tsv", "w3 w4\t" + context + "\n");
     EXPECT_EQ(succeed(predict({"--test_file", path("lines.tsv")})).out, expected);
     auto with_id = question;

@@ -123,6 +123,20 @@ TEST_F(ResumeProgram, KilledAtAnyMomentItGoesOnAndEndsWithTheSameModel) {
         EXPECT_FALSE(entry.is_directory() && entry.path().filename().string().starts_with(".")) << entry.path();
 }
 
+// It may be another's, such as the teacher.
+TEST_F(ResumeProgram, LeavesAModelAloneThatHasNoCheckpointToGoOnFrom) {
+    put_model("cls3", "other");
+    const auto model = test::slurp(folder / "other/model.safetensors");
+    refuse(2, distill("other", "10"), {path("other"), "has a model", "--overwrite_output_dir"});
+    EXPECT_EQ(test::slurp(folder / "other/model.safetensors"), model);
+    std::filesystem::create_directories(folder / "run/checkpoint-500");
+    put("run/checkpoint-500/pytorch_model.bin", "x");
+    refuse(2, distill("run", "10"), {path("run"), "no checkpoint that a run could go on from"});
+    EXPECT_TRUE(exists("run/checkpoint-500/pytorch_model.bin"));
+    succeed(distill("run", "10") + Arguments{"--overwrite_output_dir"});
+    EXPECT_FALSE(exists("run/checkpoint-500"));
+}
+
 TEST_F(ResumeProgram, SavesWhenItIsToldToStopAndSaysHowToGoOn) {
     for (const auto& [signal, name, code] : {std::tuple{"TERM", "SIGTERM", 143}, {"INT", "SIGINT", 130}}) {
         const auto output = std::string("stopped") + signal;

@@ -1,5 +1,6 @@
 // What finetune's options do to what it leaves behind.
 #include <algorithm>
+#include <array>
 
 #include "support.h"
 
@@ -122,7 +123,8 @@ TEST_F(TrainingOptions, LoadBestModelAtEndKeepsTheBestNotTheLast) {
     EXPECT_LT(step, 40);
     EXPECT_EQ(results.at("eval_accuracy"), best);
     EXPECT_EQ(accuracy_of("out"), best);
-    EXPECT_TRUE(checkpoints().empty());
+    EXPECT_EQ(checkpoints(), (std::vector<std::string>{"checkpoint-best"}));
+    EXPECT_EQ(accuracy_of("out/checkpoint-best"), best);
 }
 
 TEST_F(TrainingOptions, ALossIsBetterWhenItIsSmaller) {
@@ -195,6 +197,45 @@ TEST_F(TrainingOptions, ANewHeadIsAnnouncedAndMade) {
     EXPECT_PRED2(test::contains, outcome.err,
                  "classifier.weight is not in " + path("model") + ": initialised at random");
     EXPECT_EQ(read_json("out/config.json").at("id2label"), (nlohmann::json{{"0", "no"}, {"1", "yes"}}));
+}
+
+// The head's rows stay what they are: at a learning rate of zero the model says what it said.
+TEST_F(TrainingOptions, AModelKeepsTheOrderOfItsLabels) {
+    auto model = load_checkpoint(folder / "model");
+    model.config.label_names = {"pos", "neutral", "neg"};
+    save_checkpoint(folder / "model", model.config, model.tensors);
+    put_data("words.tsv", 12, [](int i) {
+        return std::array{"neg", "neutral", "pos"}[static_cast<std::size_t>(i % 3)];
+    });
+    const auto outcome =
+        succeed(finetune({"--max_steps", "1", "--learning_rate", "0", "--train_file", path("words.tsv")}));
+    EXPECT_PRED2(test::contains, outcome.err, "3 labels: pos, neutral, neg");
+    EXPECT_EQ(load_checkpoint(folder / "out").config.label_names, model.config.label_names);
+    const auto predict = [&](const std::string& directory) {
+        return succeed({"predict", "--model_name_or_path", path(directory)}, "w1 w2\nw3\n").out;
+    };
+    EXPECT_EQ(predict("out"), predict("model"));
+}
+
+TEST_F(TrainingOptions, LabelsThatMayBeAMistakeAreWarnedOf) {
+    put_data("one.tsv", 6, [](int) { return "yes"; });
+    EXPECT_EQ(warnings(succeed(finetune({"--max_steps", "1", "--train_file", path("one.tsv")}))),
+              (std::vector<std::string>{"warning: " + path("one.tsv") +
+                                        ": all labels are \"yes\": there is nothing to learn"}));
+    put_data("odd.tsv", 6, [](int i) { return i == 4 ? "nan" : fmt::format("{}.5", i); });
+    const auto found =
+        warnings(succeed(finetune({"--max_steps", "1", "--train_file", path("odd.tsv"), "--overwrite_output_dir"})));
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_PRED2(test::contains, found[0], "labels are taken for classes since \"nan\" is no finite number");
+}
+
+TEST_F(TrainingOptions, ATasksFolderNeedsNoFileThatIsNotUsed) {
+    std::filesystem::create_directories(folder / "RTE");
+    put("RTE/train.tsv", "index\tsentence1\tsentence2\tlabel\n0\tw1\tw2\tentailment\n1\tw3\tw4\tnot_entailment\n");
+    const Arguments rte{"--train_file", "", "--task_name", "rte", "--data_dir", path("RTE"), "--max_steps", "1"};
+    EXPECT_PRED2(test::contains, succeed(finetune(rte)).err, "there is no validation data: the model is not evaluated");
+    refuse(2, finetune(rte + Arguments{"--overwrite_output_dir", "--evaluation_strategy", "steps"}),
+           {"evaluation_strategy steps: there is no validation data"});
 }
 
 TEST_F(TrainingOptions, SkippedRowsOfQqpAreAWarning) {

@@ -1,6 +1,7 @@
 // Trouble on the way: losses that are no numbers, full disks, folders that can't be written.
 #include "bad_input.h"
 
+#include <cmath>
 #include <limits>
 
 namespace moebert {
@@ -74,12 +75,37 @@ TEST_F(BadInput, AnOutputThatCannotBeWrittenIsNamed) {
 
 TEST_F(BadInput, WhatEvaluateFoundIsPrintedEvenIfItCantBeSaved) {
     put("file", "x");
-    const auto outcome = run(evaluate({"--output_dir", path("file/out")}));
-    EXPECT_EQ(outcome.code, kFailed);
-    EXPECT_TRUE(outcome.json().contains("eval_accuracy"));
-    ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
-    EXPECT_PRED2(test::contains, errors(outcome).front(), path("file/out"));
-    EXPECT_EQ(test::slurp(path("file")), "x");
+    put_model("qa", "answers");
+    put("questions.jsonl",
+        R"({"id": "a", "question": "w1", "context": "w2 w3", "answers": [{"text": "w3", "answer_start": 3}]})");
+    for (const auto& [command, metric] :
+         {std::pair{evaluate(), "eval_accuracy"},
+          {Arguments{"evaluate", "--model_name_or_path", path("answers"), "--validation_file", path("questions.jsonl"),
+                     "--max_seq_length", "16", "--doc_stride", "4"},
+           "eval_f1"}}) {
+        const auto outcome = run(command + Arguments{"--output_dir", path("file/out")});
+        EXPECT_EQ(outcome.code, kFailed);
+        EXPECT_TRUE(outcome.json().contains(metric));
+        ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
+        EXPECT_PRED2(test::contains, errors(outcome).front(), path("file/out"));
+        EXPECT_EQ(test::slurp(path("file")), "x");
+    }
+}
+
+TEST_F(BadInput, AnswersOfWeightsThatAreNoNumbersAreRefused) {
+    put_model("qa", "answers");
+    auto model = load_checkpoint(folder / "answers");
+    model.tensors["qa_outputs.bias"] = Tensor::from<float>({2}, std::vector<float>(2, NAN));
+    save_checkpoint(folder / "answers", model.config, model.tensors);
+    const Arguments ask{"--question", "w1", "--context", "w2 w3", "--doc_stride", "4"};
+    refuse(kFailed, Arguments{"predict", "--model_name_or_path", path("answers")} + ask,
+           {"the model's result for question 0 is nan, expected a finite number"});
+}
+
+// More threads than fit into the memory that the process may have.
+TEST_F(BadInput, ThreadsThatCantBeStartedAreAnError) {
+    refuse(kFailed, predict({"--num_threads", "1024"}), {"num_threads: the system starts", "threads of 1024"}, "w1\n",
+           "ulimit -v 1000000; ");
 }
 
 TEST_F(BadInput, AFullStandardOutputIsAFailure) {

@@ -123,6 +123,15 @@ TEST_F(File, OnAFullDiskGivesOneErrorAndLeavesNoTrace) {
     EXPECT_EQ(file_count(folder), 0u);
 }
 
+TEST_F(File, FolderIsMadeWithThoseAboveIt) {
+    make_folder(folder / "a/b");
+    make_folder(folder / "a/b");
+    EXPECT_TRUE(fs::is_directory(folder / "a/b"));
+    EXPECT_NO_THROW(make_folder(""));
+    put("file", "x");
+    EXPECT_ERROR(make_folder(folder / "file/a"), (folder / "file/a").string() + ": can't be created: Not a directory");
+}
+
 TEST_F(File, FolderReplacesAnother) {
     const auto make = [&](const std::string& name, const std::string& content) {
         std::filesystem::create_directories(folder / name);

@@ -68,6 +68,12 @@ TEST_F(Config, KeepsWhatItDoesNotKnow) {
     EXPECT_EQ(written.at("finetuning_task"), "mrpc");
 }
 
+TEST_F(Config, MayHaveANullForThePaddingToken) {
+    EXPECT_EQ(parse_with("pad_token_id", nullptr).pad_token_id, 0);
+    EXPECT_EQ(parse_with("pad_token_id", 3).pad_token_id, 3);
+    EXPECT_EQ(to_json(parse_with("pad_token_id", 3)).at("pad_token_id"), 3);
+}
+
 TEST_F(Config, DropsTheTypeOfTheOldWeights) {
     EXPECT_FALSE(to_json(parse_with("torch_dtype", "float16")).contains("torch_dtype"));
 }
@@ -142,6 +148,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"CrossAttention", "add_cross_attention", true, "expected false, found true"},
         Refused{"FlagThatIsNone", "is_decoder", 1, "expected true or false, found 1"},
         Refused{"Activation", "hidden_act", "geglu", "expected one of gelu, "},
+        Refused{"Padding", "pad_token_id", 97, "expected an integer from 0 to 96, found 97"},
         Refused{"Epsilon", "layer_norm_eps", -1e-12, "expected a number from 0 to below 1, found -1e-12"},
         Refused{"Dropout", "hidden_dropout_prob", 1.5, "expected a number from 0 to below 1, found 1.5"},
         Refused{"Architectures", "architectures", "BertModel", "expected a list of strings, found \"BertModel\""},

@@ -185,10 +185,17 @@ std::string bomb(int levels) {
     return content + ".";
 }
 
+// A list of pairs, a thousand references to one; and calls that make a dictionary of them, again and again.
+std::string calls(int count) {
+    std::string content = "(I1\nI2\nlp0\n0(" + repeated("g0\n", 1000) + "lp1\n0";
+    return content + repeated("ccollections\nOrderedDict\n(g1\ntR0", count) + "N.";
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, RefusedPickle,
     testing::Values(
         Refused{"Empty", "", "malformed pickle: truncated"}, Refused{"NoEnd", "I1\n", "malformed pickle: truncated"},
+        Refused{"ManyCopies", calls(4000), "calls with more than 4194304 values"},
         Refused{"NothingButTheEnd", ".", "malformed pickle: it doesn't end with one value"},
         Refused{"TwoValues", "I1\nI2\n.", "malformed pickle: it doesn't end with one value"},
         Refused{"OpenMark", "I1\n(.", "malformed pickle: it doesn't end with one value"},

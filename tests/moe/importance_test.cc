@@ -130,7 +130,9 @@ TEST_F(ImportanceFile, OfOtherThingsIsRefusedByName) {
     write_safetensors(file, {{"weight", test::tensor<float>({1}, {1})}});
     EXPECT_ERROR(load_importance(file), "tensor is missing; is this a file of scores?");
     write_safetensors(file, {{"importance", test::tensor<float>({1, 2}, {1, 2})}});
-    EXPECT_ERROR(load_importance(file), "F32 [1, 2]; expected F64 of two dimensions");
+    EXPECT_ERROR(load_importance(file), "F32 [1, 2]; expected F64 of layers x neurons");
+    write_safetensors(file, {{"importance", test::tensor<double>({std::int64_t{1} << 50, 0}, {})}});
+    EXPECT_ERROR(load_importance(file), "expected F64 of layers x neurons, and some of both");
     write_safetensors(file, {{"importance", test::tensor<double>({2}, {1, 2})}});
     EXPECT_ERROR(load_importance(file), "F64 [2]");
     write_safetensors(file, {{"importance", test::tensor<double>({1, 2}, {1, std::nan("")})}});

@@ -68,7 +68,8 @@ TEST(AssignNeurons, EqualsTheAuthorsSplitsOfTheFixtures) {
 }
 
 TEST(CheckSplit, RefusesFewerThanOneExpert) {
-    EXPECT_ERROR(check_split({0, 2, 1, 8}), "num_experts: 0 given; at least 1");
+    EXPECT_ERROR(check_split({0, 2, 1, 8}), "num_experts: 0 given; expected 1 to 512");
+    EXPECT_ERROR(check_split({513, 1, 0, 1024}), "num_experts: 513 given; expected 1 to 512");
     EXPECT_ERROR(check_split({-4, 2, 1, 8}), "num_experts: -4 given");
 }
 

@@ -32,6 +32,18 @@ TEST(ScoreLogits, LossOfNumbersIsTheMeanSquare) {
     EXPECT_EQ(metrics.back(), (std::pair<std::string, double>{"loss", 2.5}));
 }
 
+TEST(TakeLabelOrder, RenumbersTheSameNamesAndLeavesOthersAlone) {
+    auto set = labelled({0, 1, 1});
+    set.labels = kTwo;
+    take_label_order(set, {ProblemType::classification, {"b", "c"}});
+    take_label_order(set, kNumber);
+    EXPECT_EQ(set.labels, kTwo);
+    take_label_order(set, {ProblemType::classification, {"b", "a"}});
+    EXPECT_EQ(set.labels.names, (std::vector<std::string>{"b", "a"}));
+    EXPECT_EQ(set.features[0].label, 1.0);
+    EXPECT_EQ(set.features[2].label, 0.0);
+}
+
 TEST(ScoreLogits, NeedsLabels) {
     const FeatureSet set{"dev.tsv", std::vector<Feature>(1), {}, false, {}};
     EXPECT_ERROR(score_logits(set, kTwo, std::vector<float>{1, 0}, {}), "evaluation needs labels");

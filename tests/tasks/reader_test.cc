@@ -1,6 +1,7 @@
 #include "tasks/reader.h"
 
 #include "tasks/data_options.h"
+#include "tasks/labels.h"
 
 #include <random>
 #include <sstream>
@@ -83,6 +84,21 @@ TEST_F(ReadExamplesTest, FilesWithoutLabelsAreUnlabelled) {
     EXPECT_ERROR(read_examples(put("d.csv", "text,label\na,1\nb,\n")), "line 3: the label is empty");
 }
 
+TEST_F(ReadExamplesTest, LabelsMayBeAnythingWhereTheyAreIgnored) {
+    const Dataset dataset = read_examples(put("a.csv", "text,label\na,1\nb,\n"), {}, LabelUse::ignored);
+    EXPECT_FALSE(dataset.is_labelled());
+    EXPECT_EQ(dataset.examples[1].sentence1, "b");
+}
+
+TEST(OddAmongNumbers, IsTheOneThatMakesClassesOfValues) {
+    const auto odd = [](std::vector<std::string> names) { return odd_among_numbers(names); };
+    EXPECT_EQ(odd({"0.5", "1.5", "nan"}), "nan");
+    EXPECT_EQ(odd({"0.5", "1.5", "2"}), std::nullopt);
+    EXPECT_EQ(odd({"0.5", "a", "b"}), std::nullopt);
+    EXPECT_EQ(odd({"1", "2", "a"}), std::nullopt);
+    EXPECT_EQ(odd({}), std::nullopt);
+}
+
 TEST_F(ReadExamplesTest, ColumnsWithOtherNamesAreTakenAsRunGlueDoes) {
     const Dataset pair = read_examples(put("a.csv", "idx,premise,hypothesis,label\n0,p,h,1\n"));
     EXPECT_EQ(pair.examples[0].sentence1, "p");
@@ -119,6 +135,9 @@ TEST_F(ReadExamplesTest, BadFilesAreErrors) {
     EXPECT_ERROR(read_examples(put("a.csv", "text,label\na\xC3,1\n")), "line 2: isn't UTF-8");
     EXPECT_ERROR(read_examples(put("a.jsonl", "[{\"text\": \"a\"}]")), "line 1: expected one JSON object");
     EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": \"a\"}\n{\"text\"")), "line 2: expected one JSON object");
+    const std::string deep = std::string(1000000, '[') + std::string(1000000, ']');
+    EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": " + deep + "}")),
+                 "line 1: expected one JSON object, not nested");
     EXPECT_ERROR(read_examples(put("a.parquet", "x")), ".parquet");
     EXPECT_ERROR(read_examples(folder / "absent.csv"), "absent.csv");
 }
@@ -150,6 +169,7 @@ TEST(ReadLines, EachLineIsASentenceOrAPair) {
     const Dataset pairs = lines("one\ttwo\r\nthree\t\r\n");
     EXPECT_EQ(pairs.examples[0].sentence2, "two");
     EXPECT_EQ(pairs.examples[1].sentence2, "");
+    EXPECT_EQ(lines("\xEF\xBB\xBFone\ntwo\n").examples[0].sentence1, "one");
 }
 
 TEST(ReadLines, BadInputIsAnErrorWithItsLine) {

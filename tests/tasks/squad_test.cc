@@ -89,6 +89,9 @@ TEST_F(Squad, IsRecognisedByItsFirstKeys) {
     EXPECT_TRUE(is_squad_file(put("b.jsonl", R"({"id": "1", "question": "q", "context": "c"})")));
     EXPECT_FALSE(is_squad_file(put("c.json", R"({"sentence1": "data", "label": 1})")));
     EXPECT_FALSE(is_squad_file(put("d.json", R"([{"data": 1}])")));
+    EXPECT_FALSE(is_squad_file(put("g.jsonl", R"({"question": "q", "context": "c", "label": "yes"})")));
+    EXPECT_FALSE(is_squad_file(put("h.jsonl", R"({"data": "text", "label": "yes"})")));
+    EXPECT_TRUE(is_squad_file(put("i.json", R"({"version": [1], "data": [{"paragraphs": [)")));
     EXPECT_FALSE(is_squad_file(put("e.json", "{")));
     EXPECT_FALSE(is_squad_file(put("f.tsv", kSmall)));
     EXPECT_FALSE(is_squad_file(folder / "none.json"));
@@ -197,7 +200,9 @@ TEST(MakeWindows, CutAQuestionThatFillsThem) {
     for (const auto& feature : made.features) EXPECT_LE(feature.input_ids.size(), 10U);
     EXPECT_EQ(made.windows.front().context_begin, 6U);  // [CLS] x x x x [SEP], and three tokens of context
     EXPECT_EQ(made.windows.size(), 4U);
-    EXPECT_THROW(make_windows(set, {letters(), 10, 2}, {7, false}), UsageError);
+    EXPECT_THROW(make_windows(set, {letters(), 10, 2}, {6, false}), UsageError);
+    EXPECT_NO_THROW(make_windows(set, {letters(), 10, 2}, {5, false}));
+    EXPECT_THROW(make_windows(set, {letters(), 4, 2}, {0, false}), UsageError);
     EXPECT_THROW(make_windows(set, {letters(), 10, 1}, {2, false}), InputError);
 }
 

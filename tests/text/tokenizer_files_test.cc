@@ -95,7 +95,9 @@ TEST_F(TokenizerFilesTest, VocabularyMustBeUtf8) {
 
 TEST_F(TokenizerFilesTest, BrokenJsonIsAnError) {
     put("vocab.txt", vocabulary);
-    for (const char* content : {"", "{", "[]", "{\"do_lower_case\": tru"}) {
+    const std::string deep = "{\"do_lower_case\": " + std::string(1000000, '[') + std::string(1000000, ']') + "}";
+    for (const std::string& content :
+         {std::string(), std::string("{"), std::string("[]"), std::string("{\"do_lower_case\": tru"), deep}) {
         put("tokenizer_config.json", content);
         expect_error_with({"tokenizer_config.json", "JSON"});
     }

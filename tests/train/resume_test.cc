@@ -1,4 +1,6 @@
 // Checkpoints of a training run, and runs that go on from them.
+#include <fmt/ranges.h>
+
 #include <csignal>
 
 #include "core/interrupt.h"
@@ -131,10 +133,43 @@ TEST_F(Resume, FromAnEarlierCheckpointWritesTheLogOnce) {
 TEST_F(Resume, KeepsTheNewestCheckpointsAndRemovesThoseOfAnEarlierRun) {
     std::filesystem::create_directories(folder / "out/checkpoint-99");
     std::filesystem::create_directories(folder / "out/.checkpoint-3");
+    options.overwrite_output_dir = true;
     options.save_total_limit = 2;
     options.save_steps = 2;
     train_to(-1);
-    EXPECT_EQ(folders(), (std::vector<std::string>{"checkpoint-10", "checkpoint-12"}));
+    EXPECT_EQ(folders(), (std::vector<std::string>{"checkpoint-10", "checkpoint-12", "checkpoint-best"}));
+}
+
+// One of a later step is of no use to the run, which has not come so far: it may be the damaged one.
+TEST_F(Resume, NeverRemovesTheCheckpointThatItHasJustWritten) {
+    options.load_best_model_at_end = false;
+    train_to(-1);
+    options.save_total_limit = 1;
+    steps_run = 0;
+    EXPECT_ERROR(train_to(5, folder / "out/checkpoint-4"), "stopped by SIGTERM after step 9");
+    EXPECT_EQ(folders(), (std::vector<std::string>{"checkpoint-12", "checkpoint-9"}));
+}
+
+// The best model is there as long as it may be asked for, whatever the best step is.
+TEST_F(Resume, OfAFinishedRunGivesTheBestModelAgain) {
+    for (const bool greater : {true, false}) {
+        std::filesystem::remove_all(folder / "out");
+        options.greater_is_better = greater;
+        const auto whole = train_to(-1);
+        const auto again = train_to(-1, latest());
+        EXPECT_EQ(again.result.best_step, whole.result.best_step);
+        EXPECT_TRUE(test::same(again.weights, whole.weights)) << whole.result.best_step;
+    }
+}
+
+TEST_F(Resume, SaysThatTheBestModelIsLost) {
+    const auto whole = train_to(-1);
+    std::filesystem::remove_all(folder / "out/checkpoint-best");
+    messages.clear();
+    const auto rest = train_to(-1, folder / "out/checkpoint-8");
+    EXPECT_GT(rest.result.best_step, 8);
+    EXPECT_PRED2(test::contains, fmt::format("{}", fmt::join(messages, "\n")),
+                 "checkpoint-best: the best model so far, of step");
 }
 
 TEST_F(Resume, FallsBackToTheCheckpointBeforeOneThatIsDamaged) {

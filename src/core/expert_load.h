@@ -1,0 +1,23 @@
+// How many tokens (gate-sentence in training: sentences) each expert of each layer had.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace moebert {
+
+using ExpertLoad = std::vector<std::vector<std::int64_t>>;  // (L, N); empty for a dense model
+
+// `sum` may be empty.
+inline void add_load(ExpertLoad& sum, const ExpertLoad& load) {
+    sum.resize(load.size());
+    for (std::size_t k = 0; k < load.size(); ++k) {
+        sum[k].resize(load[k].size());
+        std::ranges::transform(load[k], sum[k], sum[k].begin(), std::plus<>());
+    }
+}
+
+}  // namespace moebert
