@@ -3,8 +3,8 @@
 namespace moebert::cli {
 
 void add_finetune(CLI::App& app, const Session& session) {
-    auto* command =
-        app.add_subcommand("finetune", "Fine-tune a pretrained BERT on a classification or regression task");
+    auto* command = app.add_subcommand(
+        "finetune", "Fine-tune a pretrained BERT on classification, regression or question answering");
     auto options = std::make_shared<TrainingCommand>();
     options->bind(*command);
     bind(*command, "Training", options->job.train);

@@ -7,9 +7,10 @@
 namespace moebert::cli {
 
 struct ScriptOptions {
-    bool overwrite_cache = false, pad_to_max_length = false, use_fast_tokenizer = false, disable_tqdm = false;
+    bool overwrite_cache = false, pad_to_max_length = false, use_fast_tokenizer = false, disable_tqdm = false,
+         logging_first_step = false;
     std::string cache_dir, dataloader_num_workers, preprocessing_num_workers, fp16_backend, fp16_opt_level,
-        half_precision_backend, run_name, logging_strategy, logging_first_step;
+        half_precision_backend, run_name, logging_strategy;
 };
 
 template <class Visitor>

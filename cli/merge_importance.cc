@@ -22,6 +22,7 @@ void add_merge_importance(CLI::App& app, const Session&) {
         if (std::filesystem::exists(options->output_file) && !options->overwrite)
             fail_usage("{}: is there already; give --overwrite_output_dir to write over it", options->output_file);
         const auto merged = merge_importance(options->files);
+        make_folder(std::filesystem::path(options->output_file).parent_path());
         save_importance(options->output_file, merged);
         const nlohmann::json summary{
             {"file", options->output_file}, {"parts", options->files.size()}, {"examples", merged.source.examples}};

@@ -34,7 +34,20 @@ void describe(Visitor& visit, PredictCommand& o) {
 
 Split input_split(const PredictCommand& o) { return o.data.test_file.empty() ? parse_split(o.split) : Split::test; }
 
-bool reads_standard_input(const PredictCommand& o) { return o.data.test_file.empty() && o.data.task_name.empty(); }
+bool reads_standard_input(const PredictCommand& o) {
+    if (!o.data.test_file.empty() || !o.data.task_name.empty()) return false;
+    for (const auto& [name, file] :
+         {std::pair{"train_file", &o.data.train_file}, {"validation_file", &o.data.validation_file}})
+        if (!file->empty()) fail_usage("{}: predict reads --test_file, or standard input", name);
+    return true;
+}
+
+// A Dataset or QuestionSet of lines, cut to max_predict_samples.
+template <class Set>
+Set first_samples(const PredictCommand& o, Set set) {
+    cut_to_limit(o.data, Split::test, set);
+    return set;
+}
 
 std::ifstream open_lines(const std::string& file) {
     std::ifstream in(file);
@@ -44,19 +57,19 @@ std::ifstream open_lines(const std::string& file) {
 
 std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
     const auto& file = o.data.test_file;
-    if (reads_standard_input(o)) return {read_lines(std::cin)};
+    if (reads_standard_input(o)) return {first_samples(o, read_lines(std::cin))};
     if (!file.ends_with(".txt")) return load_datasets(o.data, input_split(o), std::nullopt, sink, LabelUse::ignored);
     auto in = open_lines(file);
-    return {read_lines(in, file)};
+    return {first_samples(o, read_lines(in, file))};
 }
 
 QuestionSet read_questions(const PredictCommand& o, const Sink& sink) {
     const auto& file = o.data.test_file;
     if (!o.question.empty() || !o.context.empty()) return one_question(o.question, o.context);
-    if (reads_standard_input(o)) return read_question_lines(std::cin);
+    if (reads_standard_input(o)) return first_samples(o, read_question_lines(std::cin));
     if (!file.ends_with(".txt") && !file.ends_with(".tsv")) return load_questions(o.data, input_split(o), sink);
     auto in = open_lines(file);
-    return read_question_lines(in, file);
+    return first_samples(o, read_question_lines(in, file));
 }
 
 // `write` gets the format and where the predictions go: a file is there whole or not at all.
@@ -67,6 +80,7 @@ void put(const PredictCommand& o, Write write) {
     if (o.output_file.empty()) return write(std::cout, format);
     std::ostringstream text;
     write(text, format);
+    make_folder(std::filesystem::path(o.output_file).parent_path());
     write_file_atomically(o.output_file, text.view());
 }
 

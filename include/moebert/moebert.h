@@ -4,6 +4,8 @@
 //   for (const auto& prediction : model.classify({{"What is the capital of France?"}}))
 //       std::cout << prediction.label << ' ' << prediction.score << '\n';
 //
+// Threads start with the first call that needs them: a process may load a model and then fork, but not compute before.
+//
 // A Model may be copied (copies share the weights) and used by any number of threads at once. Results never depend on
 // what else is computed at the same time. What fails throws a moebert::Error (error.h), or an exception of the standard
 // library where the system has no memory or no threads left.

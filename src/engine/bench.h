@@ -30,7 +30,7 @@ void describe(Visitor& visit, BenchOptions& o) {
     visit("repetitions", o.repetitions, "timed, after one that is not", {"reps"});
     visit("batch_size", o.batch_size, "most sentences of a ragged batch", {"batch"});
     visit("max_seq_length", o.max_seq_length, "longer text is cut to it; 0: what the model has positions for");
-    visit("every", o.every, "ragged: of the batches, by rising length, only each so manieth");
+    visit("every", o.every, "ragged: of the batches, by rising length, only one of so many");
 }
 
 // One JSON object for every workload (and model), as soon as it is measured.

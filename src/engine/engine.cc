@@ -69,9 +69,9 @@ public:
         wake_.notify_one();
     }
 
-    // Throws a std::system_error where the system has no thread left.
+    // Unless there is one. Throws a std::system_error where the system has no thread left.
     void make_thread() {
-        thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+        if (!thread_.joinable()) thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
     }
 
     // `task` runs on this helper's thread.
@@ -100,6 +100,18 @@ private:
     std::function<void()> task_;
     std::jthread thread_;  // the last member: it uses the others
 };
+
+// Before any of them has something to do: once some work, a failure to start the others comes too late. Not before they
+// are wanted, since a process that forks after loading a model has none of its threads in the child.
+void make_threads(std::span<Helper* const> helpers) {
+    std::size_t made = 0;
+    try {
+        for (; made < helpers.size(); ++made) helpers[made]->make_thread();
+    } catch (const std::system_error& error) {
+        fail("num_threads: the system starts {} threads beside this one, of {}: {}", made, helpers.size(),
+             error.code().message());
+    }
+}
 
 }  // namespace
 
@@ -226,6 +238,7 @@ private:
 
     // work(i) on all of them at once, the first on this thread. Rethrows the first error.
     void on_all(std::span<Helper* const> helpers, const std::function<void(std::size_t)>& work) {
+        make_threads(helpers.subspan(1));
         std::latch ended(std::ssize(helpers));
         const auto guarded = [&](std::size_t i) {
             try {
@@ -255,18 +268,6 @@ private:
 
 namespace {
 
-// All at the beginning: once some of them work on a task, a failure to start the others comes too late. A single helper
-// needs no thread, since one of a task's helpers is on the caller's.
-void make_threads(std::span<const std::unique_ptr<Helper>> helpers) {
-    if (helpers.size() == 1) return;
-    std::size_t made = 0;
-    try {
-        for (; made < helpers.size(); ++made) helpers[made]->make_thread();
-    } catch (const std::system_error& error) {
-        fail("num_threads: the system starts {} threads of {}: {}", made, helpers.size(), error.code().message());
-    }
-}
-
 Weights pack_checked(const Checkpoint& checkpoint, Precision precision) {
     check_supported(precision);
     const OneThread one;
@@ -292,7 +293,6 @@ Engine::Engine(Weights weights, const EngineOptions& options) : state_(std::make
         state_->helpers.push_back(std::make_unique<Helper>(state_->weights));
         state_->free.push_back(state_->helpers.back().get());
     }
-    make_threads(state_->helpers);
 }
 
 Engine::~Engine() = default;

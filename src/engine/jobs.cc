@@ -26,6 +26,8 @@ struct LoadedModel {
 };
 
 LoadedModel load_model(const InferenceOptions& options, const DataOptions& data, const Sink& sink) {
+    if (options.bf16 && !options.precision.empty() && options.precision != "bf16")
+        fail_usage("precision {}: given with --bf16, which is another one", options.precision);
     auto weights = engine::load_weights(options.model_name_or_path, options.bf16 ? "bf16" : options.precision);
     auto input = load_text_input(options.model_name_or_path, weights.config, data.max_seq_length, options.num_threads);
     LoadedModel model{std::move(input), engine::Engine(std::move(weights), engine_options(options))};
@@ -72,15 +74,15 @@ EvaluationReport run_evaluate(const InferenceOptions& options, const DataOptions
     const auto examples = count_examples(sets);
     metrics["eval_samples"] = examples;
     double seconds = 0.0, scoring = 0.0;
-    for (std::size_t i = 0; i < sets.size(); ++i) {
-        const auto output = compute(model, sets[i].features, options.share, "evaluating", sink);
+    for (auto& set : sets) {
+        const auto output = compute(model, set.features, options.share, "evaluating", sink);
         seconds += output.seconds;
         const auto start = std::chrono::steady_clock::now();
-        auto scores = score_logits(sets[i], labels, output.logits, data);
+        auto scores = score_logits(set, labels, output.logits, data);
         scoring += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        for (const auto& [name, value] : scores.metrics) metrics["eval_" + name + (i == 0 ? "" : "_mm")] = value;
-        if (!sets[i].questions) continue;
-        result.questions = std::move(sets[i].questions->set);
+        for (const auto& [name, value] : scores.metrics) metrics["eval_" + name + set.suffix] = value;
+        if (!set.questions) continue;
+        result.questions = std::move(set.questions->set);
         result.answers = std::move(scores.answers);
     }
     metrics["eval_runtime"] = seconds;

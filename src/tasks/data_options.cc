@@ -111,7 +111,7 @@ std::vector<Dataset> load_datasets(const DataOptions& options, Split split, cons
             sink.warning(
                 "{}: no column is called sentence1; sentences are taken from \"{}\" (the first line is a header)",
                 dataset.file.string(), fmt::join(dataset.guessed_columns, "\" and \""));
-        cut(dataset.examples, limit_of(options, split));
+        cut_to_limit(options, split, dataset);
         if (!dataset.is_labelled()) continue;
         if (labels)
             match_labels(dataset, *labels);
@@ -119,6 +119,14 @@ std::vector<Dataset> load_datasets(const DataOptions& options, Split split, cons
             warn_of_labels(dataset, sink);
     }
     return datasets;
+}
+
+void cut_to_limit(const DataOptions& options, Split split, Dataset& dataset) {
+    cut(dataset.examples, limit_of(options, split));
+}
+
+void cut_to_limit(const DataOptions& options, Split split, QuestionSet& set) {
+    cut(set.questions, limit_of(options, split));
 }
 
 bool has_split(const DataOptions& options, Split split) {
@@ -136,7 +144,7 @@ bool is_question_answering(const DataOptions& options) {
 
 QuestionSet load_questions(const DataOptions& options, Split split, const Sink& sink) {
     auto set = read_squad(questions_file(options, split));
-    cut(set.questions, limit_of(options, split));
+    cut_to_limit(options, split, set);
     warn_of_answers(set, sink);
     return set;
 }

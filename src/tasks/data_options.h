@@ -46,6 +46,10 @@ void describe(Visitor& visit, DataOptions& o) {
 std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels,
                                    const Sink& sink, LabelUse use = LabelUse::read);
 
+// To max_train_samples, max_eval_samples or max_predict_samples.
+void cut_to_limit(const DataOptions& options, Split split, Dataset& dataset);
+void cut_to_limit(const DataOptions& options, Split split, QuestionSet& set);
+
 // Whether there is data of the split: a file is given, or the task's official one is there.
 bool has_split(const DataOptions& options, Split split);
 

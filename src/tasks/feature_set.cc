@@ -78,7 +78,12 @@ std::vector<FeatureSet> load_feature_sets(const DataOptions& options, Split spli
         return sets;
     }
     for (const auto& dataset : load_datasets(options, split, labels, sink))
-        sets.push_back({dataset.file, make_features(dataset, input), dataset.labels, dataset.is_labelled(), {}});
+        sets.push_back({dataset.file,
+                        make_features(dataset, input),
+                        dataset.labels,
+                        dataset.is_labelled(),
+                        {},
+                        dataset.name.ends_with("_mismatched") ? "_mm" : ""});
     return sets;
 }
 
@@ -120,6 +125,20 @@ std::vector<std::size_t> logit_starts(std::span<const Feature> features, const M
     return starts;
 }
 
+namespace {
+
+// Classes renumbered from the model's order to the task's, in which a metric counts them: f1 is that of the second one.
+void take_task_order(const DataOptions& options, const Labels& labels, std::vector<double>& classes) {
+    if (options.task_name.empty()) return;
+    const auto& task = find_task(options.task_name).labels.names;
+    if (task == labels.names || !std::ranges::is_permutation(task, labels.names)) return;
+    for (auto& value : classes)
+        value =
+            static_cast<double>(std::ranges::find(task, labels.names[static_cast<std::size_t>(value)]) - task.begin());
+}
+
+}  // namespace
+
 Scores score_logits(const FeatureSet& set, const Labels& labels, std::span<const float> logits,
                     const DataOptions& options) {
     if (set.questions) {
@@ -136,7 +155,9 @@ Scores score_logits(const FeatureSet& set, const Labels& labels, std::span<const
         loss += loss_of(logits.subspan(width * expected.size(), width), labels, *feature.label);
         expected.push_back(*feature.label);
     }
-    auto metrics = compute_metrics(task_metrics(options, labels.problem_type).names, decide(labels, logits), expected);
+    auto decisions = decide(labels, logits);
+    for (auto* classes : {&decisions, &expected}) take_task_order(options, labels, *classes);
+    auto metrics = compute_metrics(task_metrics(options, labels.problem_type).names, decisions, expected);
     metrics.emplace_back("loss", loss / static_cast<double>(std::max<std::size_t>(1, expected.size())));
     return {std::move(metrics), {}};
 }

@@ -111,7 +111,8 @@ nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, con
     const auto labels = labels_of(checkpoint->config);
     const auto training = load_labelled(job.data, Split::train, FeatureUse::training, labels, input, sink);
     const Validation validation(job, labels, input, processes, sink);
-    const auto resumed = common_checkpoint(job.train, processes, sink);
+    const auto resumed =
+        common_checkpoint(job.train, {job.model_name_or_path, distill.student_name_or_path}, processes, sink);
     auto models = load_pair(job, options, distill, training.front().features, *checkpoint, resumed, processes, sink);
     auto settings = distillation_settings(options, distill, *checkpoint);
     checkpoint.reset();

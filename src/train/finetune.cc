@@ -46,7 +46,7 @@ nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     auto& train_set = training.front();
     take_label_order(train_set, model_labels);
     tell_labels(train_set.labels, sink);
-    const auto resumed = common_checkpoint(job.train, processes, sink);
+    const auto resumed = common_checkpoint(job.train, {job.model_name_or_path}, processes, sink);
     auto model = load_for_task(job, resumed.value_or(job.model_name_or_path), train_set.labels, sink);
     const Validation validation(job, train_set.labels, input, processes, sink);
 

@@ -107,28 +107,50 @@ Share join(const World& world) {
 
 namespace {
 
-// A run that has nothing to go on from begins anew. A model that is there may be another's, such as a teacher.
+namespace fs = std::filesystem;
+
+// Of a run that begins anew, or goes on from elsewhere: what is in output_dir may be another's, such as the teacher.
 void check_nothing_is_lost(const TrainOptions& options) {
-    const std::filesystem::path output = options.output_dir;
+    const fs::path output = options.output_dir;
     if (options.overwrite_output_dir) return;
-    if (std::filesystem::exists(output / "config.json") || !list_checkpoints(output).empty())
+    if (fs::exists(output / "config.json") || !list_checkpoints(output).empty())
         fail_usage(
-            "resume_from_checkpoint: {} has a model, and no checkpoint that a run could go on from; give another "
-            "--output_dir, or --overwrite_output_dir to begin anew",
+            "resume_from_checkpoint: {} has a model or checkpoints that this run does not go on from; give another "
+            "--output_dir, or --overwrite_output_dir to write over them",
             output.string());
+}
+
+// Of a run that begins anew.
+void check_sources_stay(const TrainOptions& options, const std::vector<fs::path>& sources) {
+    auto removed = list_checkpoints(options.output_dir);
+    removed.push_back(best_checkpoint(options.output_dir));
+    std::error_code none;
+    for (const auto& source : sources)
+        for (const auto& folder : removed)
+            if (fs::equivalent(source, folder, none))
+                fail_usage(
+                    "{}: --overwrite_output_dir would remove it, which the model is read from; give another "
+                    "--output_dir",
+                    source.string());
 }
 
 }  // namespace
 
-std::optional<std::filesystem::path> common_checkpoint(const TrainOptions& options, const Processes& processes,
-                                                       const Sink& sink) {
-    std::string found;
-    if (processes.is_first()) {
-        found = checkpoint_to_resume(options.resume_from_checkpoint, options.output_dir, sink).value_or("").string();
-        if (found.empty()) check_nothing_is_lost(options);
-    }
-    found = processes.broadcast(found);
-    return found.empty() ? std::nullopt : std::optional<std::filesystem::path>(found);
+std::optional<fs::path> common_checkpoint(const TrainOptions& options, const std::vector<fs::path>& sources,
+                                          const Processes& processes, const Sink& sink) {
+    const auto found = first_finds(processes, [&]() -> std::string {
+        const auto checkpoint = checkpoint_to_resume(options.resume_from_checkpoint, options.output_dir, sink);
+        std::error_code none;
+        if (checkpoint && fs::equivalent(fs::canonical(*checkpoint).parent_path(), options.output_dir, none))
+            return checkpoint->string();
+        check_nothing_is_lost(options);
+        if (checkpoint) return checkpoint->string();
+        check_sources_stay(options, sources);
+        if (!options.resume_from_checkpoint.empty())
+            sink.info("{}: no checkpoint to resume from; starting at the beginning", options.output_dir);
+        return "";
+    });
+    return found.empty() ? std::nullopt : std::optional<fs::path>(found);
 }
 
 }  // namespace moebert

@@ -14,16 +14,14 @@
 
 namespace moebert {
 
-// Whether the options say where the split's examples are.
-
 // The validation split of a training job, which may be absent; then there are no metrics.
 class Validation {
 public:
     Validation(const JobContext& job, const Labels& labels, const TextInput& input, const Processes& processes,
                const Sink& sink);
 
-    // Metrics of all parts of the split, which processes share out; those of further parts (MNLI mismatched) end in
-    // _mm. The first process saves answers to questions, with the prefix "eval_", where a directory is given.
+    // Metrics of all parts of the split, which processes share out; those of MNLI's mismatched part end in _mm. The
+    // first process saves answers to questions, with the prefix "eval_", where a directory is given.
     Metrics evaluate(const Model& model, const std::filesystem::path& answers_directory = {}) const;
 
     bool empty() const { return sets_.empty(); }
@@ -55,9 +53,11 @@ torch::Device training_device(const JobContext& job, const Sink& sink);
 // Checks the options before it waits for the other processes, so that none writes before all have looked.
 Processes join_processes(const JobContext& job);
 
-// checkpoint_to_resume() of training_checkpoint.h, as the first process finds it.
-std::optional<std::filesystem::path> common_checkpoint(const TrainOptions& options, const Processes& processes,
-                                                       const Sink& sink);
+// checkpoint_to_resume() of training_checkpoint.h, as the first process finds it. A UsageError where output_dir has
+// what is another's, or one of the `sources`, and the run would write over it.
+std::optional<std::filesystem::path> common_checkpoint(const TrainOptions& options,
+                                                       const std::vector<std::filesystem::path>& sources,
+                                                       const Processes& processes, const Sink& sink);
 
 nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics);
 

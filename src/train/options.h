@@ -49,7 +49,7 @@ template <class Visitor>
 void describe(Visitor& visit, TrainOptions& o) {
     visit("output_dir", o.output_dir, "where the model, its results and logs go");
     visit("overwrite_output_dir", o.overwrite_output_dir,
-          "write into an output folder that is not empty; its checkpoint-N go");
+          "write into an output folder that is not empty; its checkpoint-N and checkpoint-best go");
     visit("per_device_train_batch_size", o.per_device_train_batch_size, "sentences a training step, for every process",
           {"train_batch_size"});
     visit("per_device_eval_batch_size", o.per_device_eval_batch_size, "sentences a batch in evaluation",
@@ -76,7 +76,7 @@ void describe(Visitor& visit, TrainOptions& o) {
     visit("save_steps", o.save_steps, "with save_strategy steps: every so many");
     visit("save_total_limit", o.save_total_limit, "keep only the newest so many of checkpoint-N");
     visit("resume_from_checkpoint", o.resume_from_checkpoint,
-          "go on from this checkpoint-N; latest: the newest one in output_dir that is whole, or from the beginning");
+          "go on from this checkpoint-N; latest: the newest one in output_dir that is whole, or none in a new folder");
     visit("load_best_model_at_end", o.load_best_model_at_end, "keep the best evaluated model instead of the last");
     visit("metric_for_best_model", o.metric_for_best_model, "which metric is to choose it (the task's)");
     visit("greater_is_better", o.greater_is_better, "whether more of it is better (yes, but for a loss or error)");

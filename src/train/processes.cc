@@ -223,4 +223,21 @@ const Processes& alone() {
     return processes;
 }
 
+std::string first_finds(const Processes& processes, const std::function<std::string()>& find) {
+    constexpr char kFound = '=', kFailed = '!', kUsage = '?';
+    std::string answer;
+    if (processes.is_first()) try {
+            answer = kFound + find();
+        } catch (const UsageError& error) {
+            answer = kUsage + std::string(error.what());
+        } catch (const std::exception& error) {
+            answer = kFailed + std::string(error.what());
+        }
+    answer = processes.broadcast(answer);
+    const auto text = answer.substr(1);
+    if (answer.front() == kUsage) throw UsageError(text);
+    if (answer.front() == kFailed) throw Error(text);
+    return text;
+}
+
 }  // namespace moebert

@@ -47,4 +47,7 @@ private:
 // This process alone.
 const Processes& alone();
 
+// What the first process finds, everywhere. An Error that it throws too: no process is left to guess why it is lost.
+std::string first_finds(const Processes& processes, const std::function<std::string()>& find);
+
 }  // namespace moebert

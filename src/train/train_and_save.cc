@@ -21,6 +21,7 @@ Validation::Validation(const JobContext& job, const Labels& labels, const TextIn
         sets_ = load_labelled(job.data, Split::validation, FeatureUse::evaluation, labels, input, sink);
     else
         sink.info("there is no validation data: the model is not evaluated");
+    if (!empty()) metrics_.best += sets_.front().suffix;
     check_selection(job.train);
 }
 
@@ -29,21 +30,21 @@ void Validation::check_selection(const TrainOptions& options) const {
     if (empty() && options.evaluation_strategy != "no")
         fail_usage("evaluation_strategy {}: there is no validation data to evaluate on", options.evaluation_strategy);
     if (empty() || name.empty()) return;
-    auto known = metrics_.names;
-    if (!sets_.front().questions) known.emplace_back("loss");
-    if (sets_.size() > 1)
-        for (std::size_t i = 0, count = known.size(); i < count; ++i) known.push_back(known[i] + "_mm");
+    std::vector<std::string> known;
+    for (const auto& set : sets_) {
+        for (const auto& metric : metrics_.names) known.push_back(metric + set.suffix);
+        if (!set.questions) known.push_back("loss" + set.suffix);
+    }
     if (std::find(known.begin(), known.end(), name.starts_with("eval_") ? name.substr(5) : name) == known.end())
         fail_usage("metric_for_best_model: '{}' given; expected one of {}", name, fmt::join(known, ", "));
 }
 
 Metrics Validation::evaluate(const Model& model, const std::filesystem::path& answers_directory) const {
     Metrics all;
-    for (std::size_t i = 0; i < sets_.size(); ++i) {
-        const auto& set = sets_[i];
+    for (const auto& set : sets_) {
         const auto logits = run_model(model, set.features, options_, sink_).logits;
         const auto scores = score_logits(set, labels_of(model.config), logits, data_);
-        for (const auto& [name, value] : scores.metrics) all.emplace_back(i == 0 ? name : name + "_mm", value);
+        for (const auto& [name, value] : scores.metrics) all.emplace_back(name + set.suffix, value);
         if (set.questions && !answers_directory.empty() && processes_.is_first())
             save_answers(answers_directory, "eval_", set.questions->set, scores.answers, answer_options(data_));
     }
@@ -74,10 +75,11 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
     const std::filesystem::path output = job.train.output_dir;
     const bool writes = training.processes.is_first();
     std::optional<FolderLock> lock;
-    if (writes) {
+    first_finds(training.processes, [&] {
         make_folder(output);
         lock.emplace(output);
-    }
+        return std::string();
+    });
     const auto trained = train(training, job.train, sink);
 
     auto results = training_summary(trained);

@@ -15,6 +15,7 @@
 #include "core/interrupt.h"
 #include "core/json_text.h"
 #include "core/random.h"
+#include "io/file.h"
 #include "train/adamw.h"
 #include "train/deal.h"
 #include "train/gradient_exchange.h"
@@ -58,6 +59,8 @@ std::string features_digest(std::span<const Feature> features) {
 
 // NaN, which JSON doesn't have, is null.
 double number_or_nan(const nlohmann::json& value) { return value.is_null() ? NAN : value.get<double>(); }
+
+constexpr const char* kBestRecord = "best.json";
 
 class Run {
 public:
@@ -139,13 +142,13 @@ private:
         return {{"settings", settings_},
                 {"global_step", result_.steps},
                 {"epoch", epoch()},
-                {"stopped", stopped_},
                 {"loss", result_.loss},
                 {"seconds", since(start_)},
                 {"first_step_seconds", result_.first_step_seconds},
                 {"tokens", result_.tokens},
                 {"sentences", result_.sentences},
                 {"best_metric", result_.best},
+                {"best_metric_name", best_metric()},
                 {"best_step", result_.best_step},
                 {"worse", worse_},
                 {"loss_scale", {loss_scale_.factor(), loss_scale_.finite_steps()}},
@@ -161,7 +164,6 @@ private:
     void restore(const nlohmann::json& state) {
         check_settings(state.at("settings"));
         result_.steps = state.at("global_step");
-        stopped_ = state.at("stopped");
         result_.loss = state.at("loss");
         start_ = before(state.at("seconds"));
         result_.first_step_seconds = state.at("first_step_seconds");
@@ -170,7 +172,11 @@ private:
         result_.best = number_or_nan(state.at("best_metric"));
         result_.best_step = state.at("best_step");
         worse_ = state.at("worse");
-        if (options_.load_best_model_at_end && result_.best_step >= 0) forget_lost_best();
+        stopped_ = is_patience_over();
+        if (const std::string name = state.at("best_metric_name"); result_.best_step >= 0 && name != best_metric())
+            forget_best(fmt::format("it was chosen by {}", name));
+        else if (result_.best_step >= 0 && options_.load_best_model_at_end && !has_best())
+            forget_best(fmt::format("{} has another model or none", best_directory().string()));
         loss_scale_.restore(state.at("loss_scale").at(0), state.at("loss_scale").at(1));
         const auto& window = state.at("window");
         window_ = {{window.at("loss"), window.at("terms"), window.at("load")},
@@ -179,15 +185,30 @@ private:
                    before(window.at("seconds"))};
     }
 
-    // The checkpoint is of a run with another output folder, or one that did not keep the best model.
-    void forget_lost_best() {
-        const bool is_there = processes_.broadcast(std::filesystem::exists(best_directory()) ? "there" : "") == "there";
-        if (is_there) return;
-        sink_.warning("{}: the best model so far, of step {}, is not there; the best of the steps to come is taken",
-                      best_directory().string(), result_.best_step);
+    // Which model checkpoint-best has, as the file beside it says.
+    std::string best_record() const {
+        return json_text(
+            nlohmann::json{{"step", result_.best_step}, {"metric", best_metric()}, {"value", result_.best}});
+    }
+
+    bool has_best() const {
+        const auto file = best_directory() / kBestRecord;
+        return first_finds(processes_, [&] {
+                   return std::string(std::filesystem::exists(file) && read_text(file) == best_record() ? "yes" : "");
+               }) == "yes";
+    }
+
+    // The best so far can't be the result.
+    void forget_best(const std::string& reason) {
+        const auto what =
+            fmt::format("the best model so far, of step {}, does not count: {}", result_.best_step, reason);
+        if (options_.load_best_model_at_end && (stopped_ || result_.steps >= total_steps_))
+            fail("{}; no step is left to find another", what);
+        sink_.warning("{}; the best of the steps to come is taken", what);
         result_.best = NAN;
         result_.best_step = -1;
         worse_ = 0;
+        stopped_ = false;
     }
 
     void restore(const std::filesystem::path& checkpoint) {
@@ -379,11 +400,14 @@ private:
     }
 
     [[noreturn]] void stop(int signal) {
-        if (writer_) writer_->wait();
+        const auto saved = first_finds(processes_, [&] {  // nobody leaves before it is written
+            writer_->wait();
+            return saved_.string();
+        });
         throw Interrupted(
             signal, fmt::format("training: stopped by {} after step {} of {}; --resume_from_checkpoint latest goes "
                                 "on from {}",
-                                signal == SIGINT ? "SIGINT" : "SIGTERM", result_.steps, total_steps_, saved_.string()));
+                                signal == SIGINT ? "SIGINT" : "SIGTERM", result_.steps, total_steps_, saved));
     }
 
     void evaluate() {
@@ -415,12 +439,26 @@ private:
             result_.best = found->second;
             result_.best_step = result_.steps;
             worse_ = 0;
-            if (options_.load_best_model_at_end && processes_.is_first())
-                save_model(job_.model, best_directory(), job_.tokenizer_source);
-        } else if (++worse_ >= options_.early_stopping_patience && options_.early_stopping_patience > 0) {
+            if (options_.load_best_model_at_end && processes_.is_first()) save_best();
+            return;
+        }
+        ++worse_;
+        if (is_patience_over()) {
             sink_.info("step {}: no better {} in {} evaluations; stopping early", result_.steps, name, worse_);
             stopped_ = true;
         }
+    }
+
+    bool is_patience_over() const {
+        return options_.early_stopping_patience > 0 && worse_ >= options_.early_stopping_patience;
+    }
+
+    // The record goes first and comes last: without it a model is not taken for the best.
+    void save_best() const {
+        const auto record = best_directory() / kBestRecord;
+        std::filesystem::remove(record);
+        save_model(job_.model, best_directory(), job_.tokenizer_source);
+        write_file_atomically(record, best_record());
     }
 
     std::filesystem::path best_directory() const { return best_checkpoint(options_.output_dir); }

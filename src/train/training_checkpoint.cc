@@ -132,7 +132,6 @@ std::optional<fs::path> checkpoint_to_resume(const std::string& wanted, const fs
         } catch (const Error& error) {
             sink.warning("{}; looking for an earlier checkpoint", error.what());
         }
-    sink.info("{}: no checkpoint to resume from; starting at the beginning", output_dir.string());
     return std::nullopt;
 }
 

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <fstream>
 #include <thread>
@@ -119,6 +122,25 @@ TEST_F(ModelOf, StreamGivesWhatTheModelGivesToAnyNumberOfThreads) {
     }  // what was submitted is still computed
     for (std::size_t i = 0; i < inputs.size(); ++i) EXPECT_EQ(futures[i].get().logits, expected[i].logits);
 }
+
+#if !defined(__SANITIZE_THREAD__)  // which ends a child that starts threads
+// As servers do that load once and then fork.
+TEST_F(ModelOf, AForkedChildComputes) {
+    LoadOptions options;
+    options.threads = 2;
+    const auto model = load({"cls3", 2}, options);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        ::alarm(20);
+        ::_exit(model.classify({{"w7"}, {"w8 w9"}, {"w5"}}).size() == 3 ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(model.classify({{"w7"}, {"w8 w9"}}).size(), 2U);
+}
+#endif
 
 TEST_F(ModelOf, StreamPutsErrorsWhereTheyBelong) {
     Stream stream(load({"qa", -1}));

@@ -65,6 +65,21 @@ TEST_F(Predict, WritesTsvAndFiles) {
     const auto outcome = succeed(predict({"--output_file", path("out.jsonl")}), "w1 w2\nw3\n");
     EXPECT_EQ(outcome.out, "");
     EXPECT_EQ(test::slurp(folder / "out.jsonl"), succeed(predict(), "w1 w2\nw3\n").out);
+    succeed(predict({"--output_file", path("new/folder/out.jsonl")}), "w1 w2\nw3\n");
+    EXPECT_EQ(test::slurp(folder / "new/folder/out.jsonl"), test::slurp(folder / "out.jsonl"));
+}
+
+TEST_F(Predict, TakesTheFirstSamplesOfLinesToo) {
+    put("lines.txt", "w1\nw2\nw3\n");
+    for (const auto& file : {Arguments{"--test_file", path("lines.txt")}, Arguments{}})
+        EXPECT_EQ(lines_of(succeed(predict(Arguments{"--max_predict_samples", "2"} + file), "w1\nw2\nw3\n").out).size(),
+                  2U);
+}
+
+TEST_F(Predict, RefusesWhatItWouldNotLookAt) {
+    put("dev.tsv", "sentence1\nw1\n");
+    refuse(2, predict({"--validation_file", path("dev.tsv")}), {"validation_file: predict reads --test_file"});
+    refuse(2, predict({"--bf16", "--precision", "fp32"}), {"precision fp32: given with --bf16"}, "w1\n");
 }
 
 TEST_F(Predict, DoesNotDependOnBatchSizeOrThreads) {

@@ -105,6 +105,15 @@ TEST_F(ProcessesProgram, AreToldOfOneErrorOnce) {
     EXPECT_FALSE(exists("out"));
 }
 
+// What the first one alone finds out, too.
+TEST_F(ProcessesProgram, AreToldOfTheFirstOnesError) {
+    put_model("cls3", "out");
+    const auto outcome = run(two(distill("out", "4", "2") + Arguments{"--resume_from_checkpoint", "latest"}));
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(errors(outcome).size(), 1U) << outcome.err;
+    EXPECT_PRED2(contains, outcome.err, path("out") + " has a model or checkpoints that this run does not go on from");
+}
+
 TEST_F(ProcessesProgram, AreEndedWhenOneOfThemIsKilled) {
     // The last child of the launcher, whose number the shell's is.
     const std::string kill = "(sleep 2; kill -KILL $(awk '{print $NF}' /proc/$$/task/$$/children)) >/dev/null 2>&1 & ";
@@ -121,6 +130,7 @@ TEST_F(ProcessesProgram, AllStopAfterTheSameStepAndGoOn) {
     EXPECT_EQ(outcome.code, 143) << outcome.err;
     ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
     EXPECT_PRED2(contains, errors(outcome)[0], "training: stopped by SIGTERM after step ");
+    EXPECT_PRED2(contains, errors(outcome)[0], "goes on from " + path("out/checkpoint-"));
     // One process with twice the sentences goes on; it has other steps to go, which is what it says.
     const auto other = run(distill("out", "8", "7") + save);
     EXPECT_EQ(other.code, 1);

@@ -131,10 +131,27 @@ TEST_F(ResumeProgram, LeavesAModelAloneThatHasNoCheckpointToGoOnFrom) {
     EXPECT_EQ(test::slurp(folder / "other/model.safetensors"), model);
     std::filesystem::create_directories(folder / "run/checkpoint-500");
     put("run/checkpoint-500/pytorch_model.bin", "x");
-    refuse(2, distill("run", "10"), {path("run"), "no checkpoint that a run could go on from"});
+    refuse(2, distill("run", "10"), {path("run"), "checkpoints that this run does not go on from"});
     EXPECT_TRUE(exists("run/checkpoint-500/pytorch_model.bin"));
     succeed(distill("run", "10") + Arguments{"--overwrite_output_dir"});
     EXPECT_FALSE(exists("run/checkpoint-500"));
+    // A checkpoint of one run, the folder of another.
+    refuse(2, distill("other", "10") + Arguments{"--resume_from_checkpoint", path("run/checkpoint-6")},
+           {path("other"), "checkpoints that this run does not go on from"});
+}
+
+TEST_F(ResumeProgram, DoesNotRemoveWhatItTrainsFrom) {
+    put_model("cls3", "out");
+    std::filesystem::copy(path("out"), path("out/checkpoint-best"));
+    refuse(
+        2,
+        distill("out", "4") + Arguments{"--overwrite_output_dir", "--model_name_or_path", path("out/checkpoint-best")},
+        {path("out/checkpoint-best") + ": --overwrite_output_dir would remove it"});
+}
+
+TEST_F(ResumeProgram, BeginsAtTheBeginningWhereThereIsNothing) {
+    EXPECT_PRED2(contains, succeed(distill("new", "1")).err,
+                 path("new") + ": no checkpoint to resume from; starting at the beginning");
 }
 
 TEST_F(ResumeProgram, SavesWhenItIsToldToStopAndSaysHowToGoOn) {

@@ -217,6 +217,30 @@ TEST_F(TrainingOptions, AModelKeepsTheOrderOfItsLabels) {
     EXPECT_EQ(predict("out"), predict("model"));
 }
 
+TEST_F(TrainingOptions, MetricsOfMismatchedDataAreNamedSo) {
+    std::filesystem::create_directories(folder / "MNLI");
+    for (const char* file : {"train.tsv", "dev_mismatched.tsv"})
+        put(std::string("MNLI/") + file,
+            "index\tsentence1\tsentence2\tgold_label\n0\tw1\tw2\tneutral\n1\tw3\tw4\tentailment\n");
+    const Arguments mnli{"--task_name", "mnli", "--data_dir", path("MNLI")};
+    const auto metrics = [](const nlohmann::json& results) {
+        return std::pair{results.contains("eval_accuracy"), results.contains("eval_accuracy_mm")};
+    };
+    succeed(finetune(mnli + Arguments{"--train_file", "", "--max_steps", "1", "--evaluation_strategy", "steps",
+                                      "--load_best_model_at_end", "True", "--eval_steps", "1"}));
+    EXPECT_EQ(metrics(read_json("out/eval_results.json")), std::pair(false, true));
+    EXPECT_EQ(
+        metrics(succeed(Arguments{"evaluate", "--model_name_or_path", path("out"), "--max_seq_length", "16"} + mnli)
+                    .json()),
+        std::pair(false, true));
+}
+
+TEST_F(TrainingOptions, FlagsOfOtherScriptsNeedNoValue) {
+    const auto outcome = succeed(finetune({"--logging_first_step", "--max_steps", "1"}));
+    ASSERT_EQ(warnings(outcome).size(), 1U);
+    EXPECT_PRED2(test::contains, warnings(outcome)[0], "logging_first_step");
+}
+
 TEST_F(TrainingOptions, LabelsThatMayBeAMistakeAreWarnedOf) {
     put_data("one.tsv", 6, [](int) { return "yes"; });
     EXPECT_EQ(warnings(succeed(finetune({"--max_steps", "1", "--train_file", path("one.tsv")}))),

@@ -64,7 +64,7 @@ TEST_F(BadInput, AFullDiskIsNamedByItsFileAndLeavesNoPartOfIt) {
 
 TEST_F(BadInput, AnOutputThatCannotBeWrittenIsNamed) {
     put("file", "x");
-    refuse(kFailed, predict({"--output_file", path("file/out.jsonl")}), {path("file/out.jsonl")}, "w1\n");
+    refuse(kFailed, predict({"--output_file", path("file/out.jsonl")}), {path("file") + ": can't be created"}, "w1\n");
     for (const auto& command :
          {split({"--output_dir", path("file/out")}), finetune({"--output_dir", path("file/out")}),
           distill({"--output_dir", path("file/out")}), importance({"--output_dir", path("file/out")}),
@@ -104,7 +104,7 @@ TEST_F(BadInput, AnswersOfWeightsThatAreNoNumbersAreRefused) {
 
 // More threads than fit into the memory that the process may have.
 TEST_F(BadInput, ThreadsThatCantBeStartedAreAnError) {
-    refuse(kFailed, predict({"--num_threads", "1024"}), {"num_threads: the system starts", "threads of 1024"}, "w1\n",
+    refuse(kFailed, predict({"--num_threads", "1024"}), {"num_threads: the system starts", "of 1023"}, "w1\n",
            "ulimit -v 1000000; ");
 }
 

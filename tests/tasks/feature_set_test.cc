@@ -44,6 +44,23 @@ TEST(TakeLabelOrder, RenumbersTheSameNamesAndLeavesOthersAlone) {
     EXPECT_EQ(set.features[2].label, 0.0);
 }
 
+// MRPC's f1 is that of "equivalent", wherever the model has it.
+TEST(ScoreLogits, F1IsOfTheTasksClassInAnyOrderOfTheModels) {
+    DataOptions options;
+    options.task_name = "mrpc";
+    const auto f1 = [&](const std::vector<std::string>& names, const std::vector<double>& expected,
+                        const std::vector<float>& logits) {
+        const auto metrics =
+            score_logits(labelled(expected), {ProblemType::classification, names}, logits, options).metrics;
+        return std::ranges::find(metrics, "f1", [](const auto& metric) { return metric.first; })->second;
+    };
+    const std::vector<float> logits{0, 1, 0, 1, 1, 0}, turned{1, 0, 1, 0, 0, 1};
+    EXPECT_NEAR(f1({"not_equivalent", "equivalent"}, {1, 0, 1}, logits), 0.5, 1e-12);
+    EXPECT_NEAR(f1({"equivalent", "not_equivalent"}, {0, 1, 0}, turned), 0.5, 1e-12);
+    EXPECT_NEAR(f1({"LABEL_0", "LABEL_1"}, {1, 0, 0}, logits), 2.0 / 3, 1e-12);
+    EXPECT_NEAR(f1({"not_equivalent", "equivalent"}, {1, 1, 0}, logits), 1.0, 1e-12);
+}
+
 TEST(ScoreLogits, NeedsLabels) {
     const FeatureSet set{"dev.tsv", std::vector<Feature>(1), {}, false, {}};
     EXPECT_ERROR(score_logits(set, kTwo, std::vector<float>{1, 0}, {}), "evaluation needs labels");
