@@ -1,5 +1,6 @@
 #include "command_line.h"
 #include "commands.h"
+#include "io/file.h"
 #include "moe/importance.h"
 
 namespace moebert::cli {
