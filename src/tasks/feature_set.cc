@@ -53,6 +53,15 @@ Metrics score_answers(const Questions& questions, const std::vector<QuestionAnsw
     return metrics;
 }
 
+// Where each of `names` stands in `order`, if that has the same names but not as they are; none otherwise.
+std::vector<double> places_in(const std::vector<std::string>& order, const std::vector<std::string>& names) {
+    std::vector<double> places;
+    if (order == names || !std::ranges::is_permutation(order, names)) return places;
+    for (const auto& name : names)
+        places.push_back(static_cast<double>(std::ranges::find(order, name) - order.begin()));
+    return places;
+}
+
 // Of one example's logits, of which there is one for each label.
 double loss_of(std::span<const float> logits, const Labels& labels, double expected) {
     if (labels.problem_type == ProblemType::regression) return (logits[0] - expected) * (logits[0] - expected);
@@ -97,16 +106,12 @@ std::vector<FeatureSet> load_labelled(const DataOptions& options, Split split, F
 }
 
 void take_label_order(FeatureSet& set, const Labels& model_labels) {
-    const auto& from = set.labels.names;
-    const auto& to = model_labels.names;
-    const bool fits = set.labels.problem_type == ProblemType::classification &&
-                      model_labels.problem_type == ProblemType::classification &&
-                      std::ranges::is_permutation(from, to) && from != to;
-    if (!fits) return;
+    if (set.labels.problem_type != ProblemType::classification) return;
+    if (model_labels.problem_type != ProblemType::classification) return;
+    const auto places = places_in(model_labels.names, set.labels.names);
+    if (places.empty()) return;
     for (auto& feature : set.features)
-        if (feature.label)
-            feature.label =
-                static_cast<double>(std::ranges::find(to, from[static_cast<std::size_t>(*feature.label)]) - to.begin());
+        if (feature.label) feature.label = places[static_cast<std::size_t>(*feature.label)];
     set.labels = model_labels;
 }
 
@@ -130,11 +135,9 @@ namespace {
 // Classes renumbered from the model's order to the task's, in which a metric counts them: f1 is that of the second one.
 void take_task_order(const DataOptions& options, const Labels& labels, std::vector<double>& classes) {
     if (options.task_name.empty()) return;
-    const auto& task = find_task(options.task_name).labels.names;
-    if (task == labels.names || !std::ranges::is_permutation(task, labels.names)) return;
-    for (auto& value : classes)
-        value =
-            static_cast<double>(std::ranges::find(task, labels.names[static_cast<std::size_t>(value)]) - task.begin());
+    const auto places = places_in(find_task(options.task_name).labels.names, labels.names);
+    if (places.empty()) return;
+    for (auto& value : classes) value = places[static_cast<std::size_t>(value)];
 }
 
 }  // namespace

@@ -61,6 +61,14 @@ TEST(ScoreLogits, F1IsOfTheTasksClassInAnyOrderOfTheModels) {
     EXPECT_NEAR(f1({"not_equivalent", "equivalent"}, {1, 1, 0}, logits), 1.0, 1e-12);
 }
 
+TEST(ScoreLogits, NumbersOfATaskAreNotRenumbered) {
+    DataOptions options;
+    options.task_name = "stsb";
+    const auto metrics = score_logits(labelled({1, 5, 3}), kNumber, std::vector<float>{10, 50, 30}, options).metrics;
+    EXPECT_EQ(metrics.front().first, "pearson");
+    EXPECT_NEAR(metrics.front().second, 1.0, 1e-12);
+}
+
 TEST(ScoreLogits, NeedsLabels) {
     const FeatureSet set{"dev.tsv", std::vector<Feature>(1), {}, false, {}};
     EXPECT_ERROR(score_logits(set, kTwo, std::vector<float>{1, 0}, {}), "evaluation needs labels");
