@@ -17,6 +17,7 @@
 #include "core/random.h"
 #include "io/file.h"
 #include "train/adamw.h"
+#include "train/best_model.h"
 #include "train/deal.h"
 #include "train/gradient_exchange.h"
 #include "train/loss_scale.h"
@@ -57,11 +58,6 @@ std::string features_digest(std::span<const Feature> features) {
     return digest.hex();
 }
 
-// NaN, which JSON doesn't have, is null.
-double number_or_nan(const nlohmann::json& value) { return value.is_null() ? NAN : value.get<double>(); }
-
-constexpr const char* kBestRecord = "best.json";
-
 class Run {
 public:
     Run(const TrainingJob& job, const TrainOptions& options, const Sink& sink)
@@ -82,7 +78,8 @@ public:
                      job.processes, exchange_.owners()),
           dtype_(compute_dtype(options, job.model.device(), sink)),
           loss_scale_(dtype_ == torch::kHalf),
-          settings_(settings()) {
+          settings_(settings()),
+          best_(job, options, sink) {
         if (job.checkpoint) restore(*job.checkpoint);
         if (!processes_.is_first()) return;
         if (!job.checkpoint && options.overwrite_output_dir) remove_checkpoints(options.output_dir);
@@ -92,10 +89,9 @@ public:
 
     TrainingResult run() {
         sink_.info("training: {} sentences, {} steps of {}", job_.features.size(), total_steps_, sentences_a_step_);
-        while (result_.steps < total_steps_ && !stopped_) {
+        while (!is_over()) {
             const auto order = epoch_order(result_.steps / steps_an_epoch_);
-            for (auto i = result_.steps % steps_an_epoch_;
-                 i < steps_an_epoch_ && result_.steps < total_steps_ && !stopped_; ++i)
+            for (auto i = result_.steps % steps_an_epoch_; i < steps_an_epoch_ && !is_over(); ++i)
                 step(std::span(order).subspan(
                     static_cast<std::size_t>(i * sentences_a_step_),
                     static_cast<std::size_t>(std::min(sentences_a_step_, std::ssize(order) - i * sentences_a_step_))));
@@ -139,26 +135,24 @@ private:
     }
 
     nlohmann::json state() const {
-        return {{"settings", settings_},
-                {"global_step", result_.steps},
-                {"epoch", epoch()},
-                {"loss", result_.loss},
-                {"seconds", since(start_)},
-                {"first_step_seconds", result_.first_step_seconds},
-                {"tokens", result_.tokens},
-                {"sentences", result_.sentences},
-                {"best_metric", result_.best},
-                {"best_metric_name", best_metric()},
-                {"best_step", result_.best_step},
-                {"worse", worse_},
-                {"loss_scale", {loss_scale_.factor(), loss_scale_.finite_steps()}},
-                {"window",
-                 {{"loss", window_.sums.loss},
-                  {"terms", window_.sums.terms},
-                  {"load", window_.sums.load},
-                  {"steps", window_.steps},
-                  {"tokens", window_.tokens},
-                  {"seconds", since(window_.start)}}}};
+        nlohmann::json state{{"settings", settings_},
+                             {"global_step", result_.steps},
+                             {"epoch", epoch()},
+                             {"loss", result_.loss},
+                             {"seconds", since(start_)},
+                             {"first_step_seconds", result_.first_step_seconds},
+                             {"tokens", result_.tokens},
+                             {"sentences", result_.sentences},
+                             {"loss_scale", {loss_scale_.factor(), loss_scale_.finite_steps()}},
+                             {"window",
+                              {{"loss", window_.sums.loss},
+                               {"terms", window_.sums.terms},
+                               {"load", window_.sums.load},
+                               {"steps", window_.steps},
+                               {"tokens", window_.tokens},
+                               {"seconds", since(window_.start)}}}};
+        state.update(best_.state());
+        return state;
     }
 
     void restore(const nlohmann::json& state) {
@@ -169,46 +163,13 @@ private:
         result_.first_step_seconds = state.at("first_step_seconds");
         result_.tokens = state.at("tokens");
         result_.sentences = state.at("sentences");
-        result_.best = number_or_nan(state.at("best_metric"));
-        result_.best_step = state.at("best_step");
-        worse_ = state.at("worse");
-        stopped_ = is_patience_over();
-        if (const std::string name = state.at("best_metric_name"); result_.best_step >= 0 && name != best_metric())
-            forget_best(fmt::format("it was chosen by {}", name));
-        else if (result_.best_step >= 0 && options_.load_best_model_at_end && !has_best())
-            forget_best(fmt::format("{} has another model or none", best_directory().string()));
+        best_.restore(state, is_last());
         loss_scale_.restore(state.at("loss_scale").at(0), state.at("loss_scale").at(1));
         const auto& window = state.at("window");
         window_ = {{window.at("loss"), window.at("terms"), window.at("load")},
                    window.at("steps"),
                    window.at("tokens"),
                    before(window.at("seconds"))};
-    }
-
-    // Which model checkpoint-best has, as the file beside it says.
-    std::string best_record() const {
-        return json_text(
-            nlohmann::json{{"step", result_.best_step}, {"metric", best_metric()}, {"value", result_.best}});
-    }
-
-    bool has_best() const {
-        const auto file = best_directory() / kBestRecord;
-        return first_finds(processes_, [&] {
-                   return std::string(std::filesystem::exists(file) && read_text(file) == best_record() ? "yes" : "");
-               }) == "yes";
-    }
-
-    // The best so far can't be the result.
-    void forget_best(const std::string& reason) {
-        const auto what =
-            fmt::format("the best model so far, of step {}, does not count: {}", result_.best_step, reason);
-        if (options_.load_best_model_at_end && (stopped_ || result_.steps >= total_steps_))
-            fail("{}; no step is left to find another", what);
-        sink_.warning("{}; the best of the steps to come is taken", what);
-        result_.best = NAN;
-        result_.best_step = -1;
-        worse_ = 0;
-        stopped_ = false;
     }
 
     void restore(const std::filesystem::path& checkpoint) {
@@ -246,7 +207,7 @@ private:
         result_.loss += sums.loss;
         window_.add(sums);
         report(sums.loss);
-        if (result_.steps % options_.logging_steps == 0 || result_.steps == total_steps_) write_log(rate, norm);
+        if (result_.steps % options_.logging_steps == 0 || is_last()) write_log(rate, norm);
         after_step(sums.signal);
     }
 
@@ -385,11 +346,14 @@ private:
         return layers;
     }
 
+    bool is_last() const { return result_.steps >= total_steps_; }
+    bool is_over() const { return is_last() || best_.is_patience_over(); }
+
     double epoch() const { return static_cast<double>(result_.steps) / static_cast<double>(steps_an_epoch_); }
 
     bool is_due(const std::string& strategy, std::int64_t every) const {
         if (strategy == "steps") return result_.steps % every == 0;
-        return strategy == "epoch" && (result_.steps % steps_an_epoch_ == 0 || result_.steps == total_steps_);
+        return strategy == "epoch" && (result_.steps % steps_an_epoch_ == 0 || is_last());
     }
 
     void after_step(int signal) {
@@ -417,51 +381,10 @@ private:
         for (const auto& [name, value] : metrics) line[name] = value;
         if (log_) log_->write("eval", result_.steps, line);
         sink_.info("step {}: {}", result_.steps, json_text(line));
-        judge(metrics);
+        best_.judge(metrics, result_.steps);
         start_ += Clock::now() - pause;  // training's own time
         window_.start += Clock::now() - pause;
     }
-
-    std::string best_metric() const {
-        auto name = options_.metric_for_best_model.empty() ? job_.best_metric : options_.metric_for_best_model;
-        return name.starts_with("eval_") ? name.substr(5) : name;
-    }
-
-    void judge(const Metrics& metrics) {
-        const auto name = best_metric();
-        const auto found = std::find_if(metrics.begin(), metrics.end(), [&](const auto& m) { return m.first == name; });
-        if (found == metrics.end()) fail_usage("metric_for_best_model: '{}' is none of the task's metrics", name);
-        const bool greater = options_.greater_is_better.value_or(name != "loss" && name != "mse");
-        // A correlation is NaN where all predictions are alike: anything is better than that.
-        const bool better = result_.best_step < 0 || (std::isnan(result_.best) && !std::isnan(found->second)) ||
-                            (greater ? found->second > result_.best : found->second < result_.best);
-        if (better) {
-            result_.best = found->second;
-            result_.best_step = result_.steps;
-            worse_ = 0;
-            if (options_.load_best_model_at_end && processes_.is_first()) save_best();
-            return;
-        }
-        ++worse_;
-        if (is_patience_over()) {
-            sink_.info("step {}: no better {} in {} evaluations; stopping early", result_.steps, name, worse_);
-            stopped_ = true;
-        }
-    }
-
-    bool is_patience_over() const {
-        return options_.early_stopping_patience > 0 && worse_ >= options_.early_stopping_patience;
-    }
-
-    // The record goes first and comes last: without it a model is not taken for the best.
-    void save_best() const {
-        const auto record = best_directory() / kBestRecord;
-        std::filesystem::remove(record);
-        save_model(job_.model, best_directory(), job_.tokenizer_source);
-        write_file_atomically(record, best_record());
-    }
-
-    std::filesystem::path best_directory() const { return best_checkpoint(options_.output_dir); }
 
     void save() {
         auto optimizer = optimizer_.tensors();
@@ -472,23 +395,13 @@ private:
 
     TrainingResult finish() {
         if (writer_) writer_->wait();
-        if (options_.load_best_model_at_end && result_.best_step >= 0) restore_best();
+        if (options_.load_best_model_at_end) best_.load(result_.steps);
+        result_.best = best_.value();
+        result_.best_step = best_.step();
         result_.seconds = since(start_);
         result_.epochs = epoch();
         result_.loss /= std::max<double>(1.0, static_cast<double>(result_.steps));
         return result_;
-    }
-
-    void restore_best() {
-        if (result_.best_step == result_.steps) return;
-        const auto to = parameters(job_.model);
-        torch::NoGradGuard no_grad;
-        if (processes_.is_first()) {
-            auto best = load_model(load_checkpoint(best_directory()));
-            const auto from = parameters(best);
-            for (std::size_t i = 0; i < to.size(); ++i) to[i].tensor->copy_(*from[i].tensor);
-        }
-        for (const auto& parameter : to) processes_.broadcast(*parameter.tensor);
     }
 
     // Sums since the last line of the log.
@@ -520,12 +433,11 @@ private:
     nlohmann::json settings_;
     std::optional<TrainingLog> log_;  // these two: of the first process
     std::optional<CheckpointWriter> writer_;
+    BestModel best_;
     InterruptGuard interrupts_;
     TrainingResult result_;
     Window window_;
     std::filesystem::path saved_, good_;  // the last checkpoint; the last one before a step that was finite
-    std::int64_t worse_ = 0;
-    bool stopped_ = false;
     Clock::time_point start_ = Clock::now();
 };
 

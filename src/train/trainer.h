@@ -1,6 +1,7 @@
 // The training loop that fine-tuning and distillation share.
 #pragma once
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -51,7 +52,7 @@ struct TrainingResult {
     double first_step_seconds = 0.0;
     std::int64_t tokens = 0;
     std::int64_t sentences = 0;
-    double best = 0.0;  // of best_metric, when evaluated
+    double best = NAN;  // of best_metric; NaN: not evaluated
     std::int64_t best_step = -1;
 };
 
