@@ -14,6 +14,7 @@ namespace {
 std::string nearest_option(const CLI::App& app, const std::string& name) {
     std::vector<std::string> known;
     for (const auto* option : app.get_options()) {
+        if (option->get_group().empty()) continue;  // it has no meaning here
         const auto& names = option->get_lnames();
         known.insert(known.end(), names.begin(), names.end());
     }
@@ -92,6 +93,8 @@ std::vector<std::string> read_toml_config(const std::string& file) try {
 }
 
 std::vector<std::string> read_config(const CLI::App& app, const std::string& file) {
+    if (file.ends_with(".yaml") || file.ends_with(".yml"))
+        fail_usage("--config: {}: expected a file of JSON or TOML", file);
     auto arguments = file.ends_with(".json") ? read_json_config(file) : read_toml_config(file);
     for (auto& argument : arguments) {
         argument = with_underscores(argument);

@@ -16,6 +16,12 @@ void add_distill(CLI::App& app, const Session& session) {
     options->ignored.bind(*command, options->script);
     command->callback([command, options, &session] {
         options->start(*command, session);
+        if (!options->distill.student_name_or_path.empty())
+            for (const char* name : {"route_method", "num_experts", "expert_size", "shared_size", "split_method",
+                                     "importance_file", "hash_list"})
+                if (command->get_option(std::string("--") + name)->count() > 0)
+                    session.sink.warning("{}: has no effect, since --student_name_or_path names a student that is made",
+                                         name);
         options->print(run_distill(options->job, options->moe, options->distill, session.sink));
     });
 }

@@ -34,10 +34,15 @@ void describe(Visitor& visit, EvaluateCommand& o) {
 void score_files(const EvaluateCommand& o, const Sink& sink) {
     if (!o.inference.model_name_or_path.empty())
         fail_usage("--predictions scores a file; leave --model_name_or_path out");
-    std::cout << json_text(score_answer_files(o.data, parse_split(o.split), o.files, sink), 2) << '\n';
+    const auto scores = score_answer_files(o.data, parse_split(o.split), o.files, sink);
+    std::cout << json_text(scores, 2) << '\n';
+    if (o.output_dir.empty()) return;
+    make_folder(o.output_dir);
+    save_json(std::filesystem::path(o.output_dir) / "eval_results.json", scores);
 }
 
-void run(const EvaluateCommand& o, const Session& session) {
+void run(EvaluateCommand o, const Session& session) {
+    o.data = with_limit(o.data, o.data.max_eval_samples);
     if (!o.files.predictions.empty()) return score_files(o, session.sink);
     if (!o.files.null_odds.empty()) fail_usage("--null_odds: --predictions is needed with it");
     const auto& model = o.inference.model_name_or_path;
@@ -45,6 +50,7 @@ void run(const EvaluateCommand& o, const Session& session) {
     const std::filesystem::path output_dir = o.output_dir.empty() ? model : o.output_dir;
     if (std::filesystem::exists(output_dir) && !std::filesystem::is_directory(output_dir))
         fail_usage("{}: expected a folder", output_dir.string());
+    o.data = for_model(o.data, read_model_config(std::filesystem::path(model) / "config.json"));
     const auto result = run_evaluate(shared(o.inference, session.world), o.data, parse_split(o.split), session.sink);
     if (!session.world.is_first()) return;
     print_result(result.metrics);  // first: it is there even if the folder can't be written to

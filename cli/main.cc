@@ -75,6 +75,23 @@ void check_shared(const std::string& name, int processes) {
     fail_usage("{}: a job of one process, started in {}; several share {}", name, processes, fmt::join(kShared, ", "));
 }
 
+// CLI11 says "Could not convert: --learning_rate = abc"; the option's type says what was expected.
+[[noreturn]] void fail_conversion(const CLI::App& app, const std::string& problem) {
+    const auto name = problem.find("--"), equals = problem.find(" = ");
+    if (name == std::string::npos || equals == std::string::npos || equals < name) fail_usage("{}", problem);
+    std::string expected = "another value";
+    for (const auto* command : app.get_subcommands())
+        if (const auto* option = command->get_option_no_throw(problem.substr(name, equals - name))) {
+            const auto type = option->get_type_name();
+            expected = type == "INT"       ? "a whole number"
+                       : type == "FLOAT"   ? "a number"
+                       : type == "BOOLEAN" ? "true or false"
+                                           : expected;
+        }
+    fail_usage("{}: '{}' given; expected {}", problem.substr(name + 2, equals - name - 2), problem.substr(equals + 3),
+               expected);
+}
+
 void run(const std::vector<std::string>& arguments) {
     CLI::App app("Turns a fine-tuned BERT into a distilled mixture of experts.", "moebert");
     app.require_subcommand(1);
@@ -105,6 +122,8 @@ void run(const std::vector<std::string>& arguments) {
         app.parse(prepared);
     } catch (const CLI::Success& request) {  // --help, --version
         app.exit(request, std::cout, std::cerr);
+    } catch (const CLI::ConversionError& error) {
+        fail_conversion(app, error.what());
     } catch (const CLI::ParseError& error) {
         fail_usage("{}", error.what());
     }

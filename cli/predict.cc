@@ -93,12 +93,24 @@ void answer(const PredictCommand& o, const Sink& sink) {
         [&](std::ostream& out, PredictionFormat format) { write_answers(out, format, questions, answers, o.top_k); });
 }
 
+// Of MNLI's two, each with its name.
+std::vector<PredictionPart> parts_of(const std::vector<Dataset>& datasets) {
+    std::vector<PredictionPart> parts;
+    for (const auto& dataset : datasets)
+        parts.push_back({datasets.size() > 1 ? dataset.name : "", dataset.examples.size()});
+    return parts;
+}
+
 void classify(const PredictCommand& o, const Sink& sink) {
     if (!o.question.empty() || !o.context.empty())
         fail_usage("--question and --context: the model is for classification or regression");
-    const auto found = run_predict(o.inference, o.data, read_inputs(o, sink), sink);
+    if (!o.output_dir.empty())
+        fail_usage("--output_dir: has files of answers; the model gives none (see --output_file)");
+    if (o.top_k > 1) fail_usage("--top_k: is for answers; of a classifier all labels' probabilities are given");
+    const auto inputs = read_inputs(o, sink);
+    const auto found = run_predict(o.inference, o.data, inputs, sink);
     put(o, [&](std::ostream& out, PredictionFormat format) {
-        write_predictions(out, format, found.labels, found.logits);
+        write_predictions(out, format, found.labels, found.logits, parts_of(inputs));
     });
 }
 
@@ -109,6 +121,7 @@ void run(PredictCommand o, const Session& session) {
     o.inference = shared(o.inference, session.world);
     if (o.top_k < 1) fail_usage("top_k: {} given; expected at least 1", o.top_k);
     const auto config = read_model_config(std::filesystem::path(o.inference.model_name_or_path) / "config.json");
+    o.data = for_model(with_limit(o.data, o.data.max_predict_samples), config);
     (config.problem_type == ProblemType::question_answering ? answer : classify)(o, session.sink);
 }
 

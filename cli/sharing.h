@@ -2,8 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <thread>
 
+#include "core/cores.h"
 #include "engine/jobs.h"
 #include "train/jobs.h"
 
@@ -11,7 +11,7 @@ namespace moebert::cli {
 
 // The options of this process's part: it waits for the others, and its threads are its part of the machine's.
 inline InferenceOptions shared(InferenceOptions options, const World& world) {
-    const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+    const auto cores = static_cast<std::int64_t>(usable_cores());
     if (world.size > 1 && options.num_threads == 0)
         options.num_threads = std::max<std::int64_t>(1, cores / world.local_size);
     options.share = join(world);

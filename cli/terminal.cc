@@ -19,20 +19,59 @@ std::string clock_text(double seconds) {
                     : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
+// What is under way, and since when.
+class Work {
+public:
+    // Whether it is another one than before.
+    bool take(const Progress& progress) {
+        if (progress.what == what_) return false;
+        what_ = progress.what;
+        start_ = Clock::now();
+        return true;
+    }
+    void finish() { what_.clear(); }
+
+    // "300/715  loss 0.2131, 1840 tokens/s  1:20 left"
+    std::string text(const Progress& p) const {
+        const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count(), share = share_of(p);
+        return fmt::format("{:.0f}/{:.0f}  {}{}{} left", p.done, p.total, p.detail, p.detail.empty() ? "" : "  ",
+                           clock_text(share > 0 ? elapsed * (1 - share) / share : 0));
+    }
+
+    static double share_of(const Progress& p) { return p.total > 0 ? p.done / p.total : 1.0; }
+
+private:
+    std::string what_;
+    Clock::time_point start_;
+};
+
+// Where there is no terminal: a line now and then.
+class Lines {
+public:
+    void show(const Progress& progress) {
+        if (work_.take(progress)) last_ = Clock::now();
+        if (progress.done >= progress.total) return work_.finish();
+        if (Clock::now() - last_ < std::chrono::seconds(30)) return;
+        last_ = Clock::now();
+        fmt::print(stderr, "{} {}\n", progress.what, work_.text(progress));
+    }
+
+private:
+    Work work_;
+    Clock::time_point last_;
+};
+
 class Bar {
 public:
     void show(const Progress& progress) {
-        if (progress.what != what_) {
-            what_ = progress.what;
-            start_ = Clock::now();
-        }
+        work_.take(progress);
         const bool finished = progress.done >= progress.total;
         if (!finished && Clock::now() - drawn_ < std::chrono::milliseconds(100)) return;
         drawn_ = Clock::now();
         draw(progress);
         if (finished) {
             std::fputc('\n', stderr);
-            what_.clear();
+            work_.finish();
             visible_ = false;
         }
     }
@@ -46,19 +85,16 @@ public:
 private:
     void draw(const Progress& p) {
         constexpr int kWidth = 24;
-        const double share = p.total > 0 ? p.done / p.total : 1.0;
-        const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
-        const auto filled = static_cast<std::size_t>(share * kWidth);
-        const auto text = fmt::format("\r\033[K{} {}{} {:.0f}/{:.0f}  {}  {} left", p.what, std::string(filled, '#'),
-                                      std::string(kWidth - filled, '.'), p.done, p.total, p.detail,
-                                      clock_text(share > 0 ? elapsed * (1 - share) / share : 0));
+        const auto filled = static_cast<std::size_t>(Work::share_of(p) * kWidth);
+        const auto text = fmt::format("\r\033[K{} {}{} {}", p.what, std::string(filled, '#'),
+                                      std::string(kWidth - filled, '.'), work_.text(p));
         std::fputs(text.c_str(), stderr);
         std::fflush(stderr);
         visible_ = true;
     }
 
-    std::string what_;
-    Clock::time_point start_, drawn_;
+    Work work_;
+    Clock::time_point drawn_;
     bool visible_ = false;
 };
 
@@ -73,7 +109,10 @@ Sink terminal_sink() {
     Sink sink;
     sink.on_info = [line](std::string_view text) { line("", text); };
     sink.on_warning = [line](std::string_view text) { line("warning: ", text); };
-    if (bar) sink.on_progress = [bar](const Progress& progress) { bar->show(progress); };
+    if (bar)
+        sink.on_progress = [bar](const Progress& progress) { bar->show(progress); };
+    else
+        sink.on_progress = [lines = std::make_shared<Lines>()](const Progress& progress) { lines->show(progress); };
     return sink;
 }
 

@@ -28,7 +28,7 @@ const char* version();
 
 struct LoadOptions {
     // Of matrix products: "fp32"; "bf16" or "int8", where the processor has them; "auto": bf16 where it has that, else
-    // fp32. Empty: fp32, or that of a checkpoint made by `moebert convert`.
+    // fp32; empty: fp32. A checkpoint made by `moebert convert` has one of its own, which is what these two mean there.
     std::string precision;
     // Threads of the library's own; 0: one a core. Many sentences are dealt out to them; of a few, each is shared by
     // all of them.
@@ -40,7 +40,7 @@ struct LoadOptions {
     // Of question answering, with the meaning, and in a model of 384 tokens the defaults, of Hugging Face's run_qa.
     int doc_stride = 0;                      // tokens that a window shares with the next; 0: a third of max_seq_length
     int max_answer_length = 30;              // in tokens
-    bool version_2_with_negative = false;    // questions may have no answer
+    bool version_2_with_negative = false;    // questions may have no answer, as where the model was trained on such
     double null_score_diff_threshold = 0.0;  // how much better that must score
 };
 
@@ -64,7 +64,7 @@ struct Query {
 
 struct FoundAnswer {
     std::string text;                 // the context's own characters; empty: no answer
-    double score = 0.0;               // its probability among the candidates
+    double score = 0.0;               // its probability among the candidates: 20, or top_k where that is more
     std::int64_t begin = 0, end = 0;  // [begin, end) in the context, in characters (code points)
 };
 
@@ -86,8 +86,8 @@ public:
     // One for each input, in their order. Of a model for regression.
     std::vector<double> regress(const std::vector<Input>& inputs) const;
 
-    // For each query the `top_k` best candidates, best first; the first is the answer. Of a model for question
-    // answering.
+    // For each query the answer, and after it the best of the other candidates, `top_k` at most in all. Of a model for
+    // question answering.
     std::vector<std::vector<FoundAnswer>> answer(const std::vector<Query>& queries, std::size_t top_k = 1) const;
 
 private:

@@ -75,14 +75,15 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
     compute.threads = options.threads;
     AnswerOptions answers;
     answers.max_answer_length = options.max_answer_length;
-    answers.version_2_with_negative = options.version_2_with_negative;
+    answers.version_2_with_negative = options.version_2_with_negative || weights.config.version_2_with_negative;
     answers.null_score_diff_threshold = options.null_score_diff_threshold;
     check_options(answers);
     if (options.doc_stride < 0) fail_usage("doc_stride: {} given; expected 0 or more", options.doc_stride);
-    const auto stride = options.doc_stride > 0 ? static_cast<std::size_t>(options.doc_stride)
-                                               : static_cast<std::size_t>(input.max_seq_length) / 3;
-    return Model(std::make_shared<const State>(State{
-        std::move(input), std::move(meaning), engine::Engine(std::move(weights), compute), {stride, false}, answers}));
+    WindowOptions windows{static_cast<std::size_t>(options.doc_stride), false};
+    if (options.doc_stride == 0) windows.doc_stride = default_doc_stride(input.max_seq_length);
+    if (meaning.problem_type == ProblemType::question_answering) check_windows(input, windows);
+    return Model(std::make_shared<const State>(
+        State{std::move(input), std::move(meaning), engine::Engine(std::move(weights), compute), windows, answers}));
 }
 
 ModelKind Model::kind() const {
@@ -131,12 +132,8 @@ std::vector<std::vector<FoundAnswer>> Model::answer(const std::vector<Query>& qu
     options.n_best_size = std::max<std::int64_t>(options.n_best_size, static_cast<std::int64_t>(top_k));
     std::vector<std::vector<FoundAnswer>> out;
     for (const auto& found : choose_answers(set, windows, state_->engine.run(features).logits, options)) {
-        const auto convert = [](const Candidate& c) { return FoundAnswer{c.text, c.probability, c.begin, c.end}; };
         auto& best = out.emplace_back();
-        best.push_back(convert(found.chosen));
-        for (const auto& candidate : found.candidates)
-            if (best.size() < top_k && !(candidate.begin == found.chosen.begin && candidate.end == found.chosen.end))
-                best.push_back(convert(candidate));
+        for (const auto& c : found.best(top_k)) best.push_back({c.text, c.probability, c.begin, c.end});
     }
     return out;
 }

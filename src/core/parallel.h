@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/cores.h"
+
 namespace moebert {
 
 // Runs work(i) for all i below `size` on up to `threads` threads (0: one a core), a block of neighbours at a time, and
@@ -17,7 +19,7 @@ template <class Work>
 void in_parallel(std::size_t size, unsigned threads, Work work) {
     constexpr std::size_t kBlock = 256;
     const std::size_t blocks = (size + kBlock - 1) / kBlock;
-    if (threads == 0) threads = std::max(1U, std::thread::hardware_concurrency());
+    if (threads == 0) threads = usable_cores();
     threads = static_cast<unsigned>(std::min<std::size_t>(threads, blocks));
     std::atomic<std::size_t> next = 0;
     std::exception_ptr error;

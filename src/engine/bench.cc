@@ -115,8 +115,12 @@ std::vector<Workload> make_workloads(const BenchOptions& options, const ModelCon
             const auto longest = options.max_seq_length > 0 ? options.max_seq_length : config.max_position_embeddings;
             const auto input = load_text_input(options.model_name_or_path, config, longest);
             for (const auto& file : options.text) {
-                auto features =
-                    thin_out(make_features(read_lines_of_text(file), input), options.batch_size, options.every);
+                const auto all = make_features(read_lines_of_text(file), input);
+                if (all.empty()) throw InputError(file, "", "has no text");
+                auto features = thin_out(all, options.batch_size, options.every);
+                if (features.empty())
+                    fail_usage("every: {} given; {} has {} batches", options.every, file,
+                               engine::divide_up(std::ssize(all), options.batch_size));
                 const auto batches = engine::at(engine::divide_up(std::ssize(features), options.batch_size));
                 const auto folder = std::filesystem::absolute(file).parent_path().filename().string();
                 workloads.push_back({"ragged-" + folder, std::move(features), batches});
@@ -124,7 +128,8 @@ std::vector<Workload> make_workloads(const BenchOptions& options, const ModelCon
         } else if (name.starts_with("latency")) {
             std::size_t tokens = 128;
             const auto* end = name.data() + name.size();
-            if (name.size() > 7 && (std::from_chars(name.data() + 7, end, tokens).ptr != end || tokens == 0))
+            const auto parsed = std::from_chars(name.data() + 7, end, tokens);
+            if (name.size() > 7 && (parsed.ptr != end || parsed.ec != std::errc() || tokens == 0))
                 fail_usage("workload: '{}' given; expected latency and a number of tokens", name);
             check_positions(name, tokens, config);
             workloads.push_back({name, random_features(1, tokens, config.vocab_size), 1, true});

@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/cores.h"
 #include "core/error.h"
 #include "engine/forward.h"
 #include "engine/team.h"
@@ -108,7 +109,7 @@ void make_threads(std::span<Helper* const> helpers) {
     try {
         for (; made < helpers.size(); ++made) helpers[made]->make_thread();
     } catch (const std::system_error& error) {
-        fail("num_threads: the system starts {} threads beside this one, of {}: {}", made, helpers.size(),
+        fail("threads: the system starts {} threads beside this one, of {}: {}", made, helpers.size(),
              error.code().message());
     }
 }
@@ -282,12 +283,13 @@ Engine::Engine(const Checkpoint& checkpoint, const EngineOptions& options)
 Engine::Engine(Weights weights, const EngineOptions& options) : state_(std::make_unique<State>()) {
     constexpr std::int64_t kMostThreads = 1024;  // more are a mistake: each has work space of its own
     if (options.threads < 0 || options.threads > kMostThreads)
-        fail_usage("num_threads: {} given; expected 0 (one a core) to {}", options.threads, kMostThreads);
+        fail_usage("threads: {} given; expected 0 (one a core) to {}", options.threads, kMostThreads);
     if (options.max_tokens < 1) fail_usage("max_tokens: {} given; expected at least 1", options.max_tokens);
-    if (options.max_sentences < 0) fail_usage("batch size: {} given; expected 0 (any) or more", options.max_sentences);
+    if (options.max_sentences < 0)
+        fail_usage("per_device_eval_batch_size: {} given; expected 0 (any) or more", options.max_sentences);
     state_->options = options;
     state_->options.precision = weights.precision;
-    if (options.threads == 0) state_->options.threads = std::max(1U, std::thread::hardware_concurrency());
+    if (options.threads == 0) state_->options.threads = usable_cores();
     state_->weights = std::move(weights);
     for (std::int64_t i = 0; i < state_->options.threads; ++i) {
         state_->helpers.push_back(std::make_unique<Helper>(state_->weights));

@@ -73,6 +73,10 @@ EvaluationReport run_evaluate(const InferenceOptions& options, const DataOptions
     auto& metrics = result.metrics;
     const auto examples = count_examples(sets);
     metrics["eval_samples"] = examples;
+    metrics["task_name"] = data.task_name;
+    metrics["split"] = to_string(split);
+    metrics["precision"] = engine::to_string(model.engine.options().precision);
+    for (const auto& set : sets) metrics["files"].push_back(set.file.string());
     double seconds = 0.0, scoring = 0.0;
     for (auto& set : sets) {
         const auto output = compute(model, set.features, options.share, "evaluating", sink);

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/json_text.h"
 #include "io/file.h"
 
 namespace moebert::engine {
@@ -15,7 +16,7 @@ namespace {
 
 constexpr const char* kFile = "prepared.safetensors";
 constexpr const char* kCheckpoint = "model.safetensors";
-constexpr const char* kVersion = "3";
+constexpr const char* kVersion = "4";
 constexpr std::size_t kAlignment = 64;
 
 // A tensor of the file: the bytes, and zeros up to the next boundary.
@@ -32,6 +33,15 @@ std::string digest_of(const TensorMap& tensors) {
         digest.update(name);
         digest.update(tensor.bytes);
     }
+    return digest.hex();
+}
+
+// Of all that the weights, and what is computed with them, were made for. Labels may get other names.
+std::string digest_of(ModelConfig config) {
+    config.label_names.assign(config.label_names.size(), "");
+    config.extra = nlohmann::json::object();
+    Digest digest;
+    digest.update(json_text(to_json(config)));
     return digest.hex();
 }
 
@@ -74,11 +84,16 @@ private:
 // Views of a mapped file. What is there must have the sizes that the configuration asks for.
 class PreparedSource : public WeightSource {
 public:
-    explicit PreparedSource(const fs::path& file) : file_(file), tensors_(read_safetensors(file, &metadata_)) {
+    PreparedSource(const fs::path& directory, const ModelConfig& config)
+        : file_(directory / kFile), tensors_(read_safetensors(file_, &metadata_)) {
         expect("format", "moebert prepared");
         expect("version", kVersion);
         expect("target", product_target());
         expect("digest", digest_of(tensors_));
+        if (text("config") != digest_of(config))
+            throw InputError(
+                directory / "config.json", "",
+                fmt::format("is not the one that {} was made with; make it again with `moebert convert`", kFile));
     }
 
     Precision precision() const {
@@ -186,7 +201,8 @@ public:
 }  // namespace
 
 bool is_prepared(const fs::path& directory) {
-    return fs::exists(directory / kFile) && !fs::exists(directory / kCheckpoint);
+    std::error_code ignored;  // what is wrong with the folder shows when it is read
+    return fs::exists(directory / kFile, ignored) && !fs::exists(directory / kCheckpoint, ignored);
 }
 
 Metadata prepared_metadata(const fs::path& directory) {
@@ -212,13 +228,14 @@ void prepare(const fs::path& from, Precision precision, const fs::path& to) {
                        {"version", kVersion},
                        {"precision", to_string(precision)},
                        {"target", product_target()},
+                       {"config", digest_of(checkpoint.config)},
                        {"digest", digest_of(recorder.tensors)}});
 }
 
 void restore(const fs::path& from, const fs::path& to) {
     const auto config = read_model_config(from / "config.json");
     const OneThread one;
-    Restorer restorer(from / kFile);
+    Restorer restorer(from, config);
     assemble(config, restorer.precision(), restorer);
     for (const auto& spec : tensor_table(config)) {
         const auto found = restorer.tensors.find(spec.name);
@@ -231,7 +248,7 @@ void restore(const fs::path& from, const fs::path& to) {
 Weights load_prepared(const fs::path& directory) {
     const auto config = read_model_config(directory / "config.json");
     const OneThread one;
-    PreparedSource source(directory / kFile);
+    PreparedSource source(directory, config);
     return assemble(config, source.precision(), source);
 }
 

@@ -5,7 +5,8 @@
 // prepared.safetensors holds, for each layer N that the engine multiplies by, N.packed, N.bias and for int8 N.scale and
 // N.sum (LinearWeights), and the other tensors by their names in checkpoints; all as bytes (U8), of a multiple of 64
 // each so that every one begins on a 64-byte boundary. Its metadata has the format's version, the precision, the
-// library and processor whose layout it is (product_target()), and a digest of the bytes.
+// library and processor whose layout it is (product_target()), and digests of the bytes and of config.json's values,
+// but for the labels' names.
 #pragma once
 
 #include <filesystem>

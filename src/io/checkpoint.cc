@@ -200,7 +200,10 @@ void copy_tokenizer_files(const fs::path& from, const fs::path& to) {
     std::error_code error;
     if (fs::equivalent(from, to, error)) return;
     for (const char* name : {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}) {
-        if (fs::exists(from / name, error)) write_file_atomically(to / name, MappedFile(from / name).bytes());
+        if (fs::exists(from / name, error))
+            write_file_atomically(to / name, MappedFile(from / name).bytes());
+        else
+            fs::remove(to / name, error);  // of another tokenizer
     }
 }
 

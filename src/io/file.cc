@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -34,8 +36,10 @@ private:
 };
 
 // O_NONBLOCK: opening a named pipe that nobody writes to must not wait for a writer.
-Descriptor open_for_reading(const fs::path& path) {
-    return Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+int open_for_reading(const fs::path& path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) throw InputError(path, "", errno == ENOENT ? "no such file" : std::strerror(errno));
+    return descriptor;
 }
 
 std::size_t regular_file_size(int descriptor, const fs::path& path) {
@@ -55,11 +59,27 @@ int sync_folder(const fs::path& folder) {
     return ::fsync(descriptor) == 0 || errno == EINVAL ? 0 : errno;
 }
 
+// What /dev/stdout and its like stand for: a descriptor that is open already, and a place in what it leads to.
+std::optional<int> open_descriptor(fs::path path) {
+    std::error_code error;
+    const auto descriptors = fs::canonical("/proc/self/fd", error);
+    for (int links = 0; links < 40 && fs::is_symlink(fs::symlink_status(path, error)); ++links) {
+        const auto folder = fs::canonical(folder_of(path), error);
+        if (error) break;
+        const auto name = path.filename().string();
+        if (int number = -1;
+            folder == descriptors && std::from_chars(name.data(), name.data() + name.size(), number).ec == std::errc())
+            return number;
+        path = folder / fs::read_symlink(path, error);
+    }
+    return {};
+}
+
 // A new file next to `target`, with the permissions that any new file gets; the name that was free goes to `name`.
 int create_temporary(const fs::path& target, std::string& name) {
     static std::atomic<unsigned> counter = 0;
     for (int attempt = 0; attempt < 100; ++attempt) {
-        name = (folder_of(target) / fmt::format(".{}.{}-{}.tmp", target.filename().string(), ::getpid(), counter++));
+        name = folder_of(target) / fmt::format(".moebert-{}-{}.tmp", ::getpid(), counter++);
         const int descriptor = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (descriptor >= 0 || errno != EEXIST) return descriptor;
     }
@@ -69,8 +89,7 @@ int create_temporary(const fs::path& target, std::string& name) {
 }  // namespace
 
 MappedFile::MappedFile(const fs::path& path) {
-    const Descriptor descriptor = open_for_reading(path);
-    if (descriptor < 0) throw InputError(path, "", errno == ENOENT ? "no such file" : std::strerror(errno));
+    const Descriptor descriptor(open_for_reading(path));
     const std::size_t size = regular_file_size(descriptor, path);
     if (size == 0) return;
     void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
@@ -80,22 +99,36 @@ MappedFile::MappedFile(const fs::path& path) {
 }
 
 std::string read_text(const fs::path& path, std::size_t limit) {
-    const MappedFile file(path);
-    const auto bytes = file.bytes();
-    if (bytes.size() > limit) {
-        throw InputError(path, "", fmt::format("expected at most {} bytes, found {}", limit, bytes.size()));
+    const Descriptor descriptor(open_for_reading(path));
+    std::string text(regular_file_size(descriptor, path), '\0');
+    if (text.size() > limit)
+        throw InputError(path, "", fmt::format("expected at most {} bytes, found {}", limit, text.size()));
+    std::size_t size = 0;
+    while (size < text.size()) {  // or until it ends: it may have become shorter
+        const ssize_t count = ::read(descriptor, text.data() + size, text.size() - size);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) throw InputError(path, "", std::strerror(errno));
+        if (count == 0) break;
+        size += static_cast<std::size_t>(count);
     }
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    text.resize(size);
+    return text;
 }
 
 AtomicFile::AtomicFile(const fs::path& target) : target_(target) {
     std::error_code ignored;  // what is wrong with the target shows when it is opened
     const auto status = fs::status(target, ignored);
     if (fs::is_directory(status)) fail_writing(EISDIR);
-    if (fs::exists(status) && !fs::is_regular_file(status)) {
+    if (const auto open = open_descriptor(target)) {
+        descriptor_ = ::fcntl(*open, F_DUPFD_CLOEXEC, 0);
+    } else if (fs::exists(status) && !fs::is_regular_file(status)) {
         descriptor_ = ::open(target.c_str(), O_WRONLY | O_CLOEXEC);
     } else {
-        if (fs::is_symlink(fs::symlink_status(target, ignored)) && fs::exists(status)) target_ = fs::canonical(target);
+        constexpr int kMostLinks = 40;  // as Linux has it
+        for (int links = 0; fs::is_symlink(fs::symlink_status(target_, ignored)); ++links) {
+            if (links == kMostLinks) fail_writing(ELOOP);
+            target_ = folder_of(target_) / fs::read_symlink(target_, ignored);
+        }
         descriptor_ = create_temporary(target_, temporary_);
     }
     if (descriptor_ < 0) fail_writing(errno);

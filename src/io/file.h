@@ -27,8 +27,9 @@ private:
 std::string read_text(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 30);
 
 // A file under a temporary name in the target's folder, until commit() syncs it and renames it over the target; where
-// that is a symbolic link, over the file it leads to. Destroyed without a commit, it leaves no trace. A device or a
-// pipe is written to as it is. Every failure is an Error that names the target.
+// that is a symbolic link, over the file it leads to. Destroyed without a commit, it leaves no trace. A device, a pipe
+// and what /dev/stdout or /dev/fd/N stands for are written to as they are. Every failure is an Error that names the
+// target.
 class AtomicFile {
 public:
     explicit AtomicFile(const std::filesystem::path& target);
@@ -44,7 +45,7 @@ private:
     [[noreturn]] void fail_writing(int error) const;
 
     std::filesystem::path target_;
-    std::string temporary_;  // empty for a device or a pipe
+    std::string temporary_;  // empty where the target itself is written to
     int descriptor_ = -1;
 };
 

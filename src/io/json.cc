@@ -42,14 +42,13 @@ private:
     std::vector<std::set<std::string>> keys_;  // of the objects that are open
 };
 
-// The library's messages begin with an identifier in brackets, which means nothing to a user.
-std::string reason(const json::exception& error) {
+}  // namespace
+
+std::string json_problem(const json::exception& error) {
     const std::string text = error.what();
     const auto end = text.find("] ");
     return end == std::string::npos ? text : text.substr(end + 2);
 }
-
-}  // namespace
 
 json parse_json_object(std::string_view text, const std::filesystem::path& file, int max_depth) {
     Watcher watcher(file, max_depth);
@@ -61,7 +60,7 @@ json parse_json_object(std::string_view text, const std::filesystem::path& file,
     try {
         value = json::parse(text, watch);
     } catch (const json::exception& error) {
-        throw InputError(file, "", fmt::format("not valid JSON: {}", reason(error)));
+        throw InputError(file, "", fmt::format("not valid JSON: {}", json_problem(error)));
     }
     if (!value.is_object())
         throw InputError(file, "", fmt::format("expected a JSON object, found {}", value.type_name()));

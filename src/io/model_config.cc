@@ -28,6 +28,7 @@ const std::set<std::string> activations = {
 // Keys that ModelConfig holds in fields of its own, and those that would no longer be true of a file written later.
 const std::set<std::string> own_keys = {"architectures",
                                         "attention_probs_dropout_prob",
+                                        "classifier_dropout",
                                         "dtype",
                                         "hidden_act",
                                         "hidden_dropout_prob",
@@ -48,6 +49,7 @@ const std::set<std::string> own_keys = {"architectures",
                                         "problem_type",
                                         "torch_dtype",
                                         "type_vocab_size",
+                                        "version_2_with_negative",
                                         "vocab_size"};
 
 // One object of the file: typed, checked access to its members. A null counts as absent, as in Hugging Face's files.
@@ -177,6 +179,8 @@ void read_numbers(const Object& object, ModelConfig& config) {
     config.hidden_dropout_prob = object.number("hidden_dropout_prob", 0, 1, config.hidden_dropout_prob);
     config.attention_probs_dropout_prob =
         object.number("attention_probs_dropout_prob", 0, 1, config.attention_probs_dropout_prob);
+    if (object.find("classifier_dropout") != nullptr)
+        config.classifier_dropout = object.number("classifier_dropout", 0, 1, 0);
     config.initializer_range = object.number("initializer_range", 0, 1e3, config.initializer_range);
 }
 
@@ -222,10 +226,8 @@ std::vector<std::string> read_labels(const Object& object) {
     const json* label2id = object.find("label2id");
     const std::int64_t count = object.integer("num_labels", 1, 1 << 20, -1);
     if (id2label == nullptr && label2id == nullptr) return default_labels(count < 0 ? 2 : count);
+    // With both, id2label counts, as in Hugging Face's tools: its counterpart often has what it was before.
     auto names = id2label != nullptr ? names_from_id2label(object, *id2label) : names_from_label2id(object, *label2id);
-    if (label2id != nullptr && names != names_from_label2id(object, *label2id)) {
-        object.refuse("label2id", "the inverse of id2label", *label2id);
-    }
     if (count >= 0 && count != static_cast<std::int64_t>(names.size())) {
         object.refuse("num_labels",
                       fmt::format("expected {}, the number of label names, found {}", names.size(), count));
@@ -245,6 +247,10 @@ void read_head(const Object& object, ModelConfig& config) {
     config.label_names = read_labels(object);
     config.problem_type = read_problem_type(object, config.label_names.size());
     const bool question_answering = config.problem_type == ProblemType::question_answering;
+    if (const json* value = object.find("version_2_with_negative"); value != nullptr && question_answering) {
+        if (!value->is_boolean()) object.refuse("version_2_with_negative", "true or false", *value);
+        config.version_2_with_negative = value->get<bool>();
+    }
     const std::int64_t outputs = question_answering ? 2 : config.problem_type == ProblemType::regression ? 1 : -1;
     if (outputs > 0 && config.num_labels() != outputs) {
         object.refuse("id2label",
@@ -361,6 +367,8 @@ json to_json(const ModelConfig& config) {
                    {"attention_probs_dropout_prob", config.attention_probs_dropout_prob},
                    {"initializer_range", config.initializer_range}});
     write_labels(config, output);
+    if (config.classifier_dropout) output["classifier_dropout"] = *config.classifier_dropout;
+    if (config.version_2_with_negative) output["version_2_with_negative"] = true;
     if (config.problem_type == ProblemType::regression) output["problem_type"] = "regression";
     if (config.problem_type == ProblemType::classification) output["problem_type"] = "single_label_classification";
     if (config.moe) output["moebert"] = moe_to_json(*config.moe);

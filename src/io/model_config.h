@@ -43,10 +43,12 @@ struct ModelConfig {
     double layer_norm_eps = 1e-12;
     double hidden_dropout_prob = 0.1;
     double attention_probs_dropout_prob = 0.1;
+    std::optional<double> classifier_dropout;  // before a classifier; absent: hidden_dropout_prob
     double initializer_range = 0.02;
 
     ProblemType problem_type = ProblemType::classification;
     std::vector<std::string> label_names;  // in the order of the logits; one name for regression
+    bool version_2_with_negative = false;  // question answering: trained on questions that may have no answer
     std::optional<MoeConfig> moe;          // absent: a dense model
 
     nlohmann::json extra = nlohmann::json::object();  // keys this project does not know, written back as they came

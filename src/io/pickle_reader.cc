@@ -204,6 +204,7 @@ private:
     bool stack(std::uint8_t opcode) {
         switch (opcode) {
             case op::mark:
+                check_size(marks_.size());
                 marks_.push_back(stack_.size());
                 return true;
             case op::pop:
@@ -213,7 +214,7 @@ private:
                 pop_to_mark();
                 return true;
             case op::dup:
-                stack_.push_back(top());
+                push_again(top());
                 return true;
             default:
                 return false;
@@ -274,10 +275,20 @@ private:
         if (protocol > 5) refuser_.refuse(fmt::format("expected a pickle of protocol 0 to 5, found {}", protocol));
     }
 
+    // Before one more of them: a byte of the file may stand for it, and take many in memory.
+    void check_size(std::size_t values) const {
+        if (values >= max_values) refuser_.refuse(fmt::format("holds more than {} values", max_values));
+    }
+
+    void push_again(Index index) {
+        check_size(stack_.size());
+        stack_.push_back(index);
+    }
+
     void push(Node node) {
-        if (nodes_.size() == max_values) refuser_.refuse(fmt::format("holds more than {} values", max_values));
+        check_size(nodes_.size());
         nodes_.push_back(std::move(node));
-        stack_.push_back(static_cast<Index>(nodes_.size() - 1));
+        push_again(static_cast<Index>(nodes_.size() - 1));
     }
 
     template <class T>
@@ -350,12 +361,15 @@ private:
         container->items.insert(container->items.end(), items.begin(), items.end());
     }
 
-    void put(std::size_t key) { memo_[key] = top(); }
+    void put(std::size_t key) {
+        check_size(memo_.size());
+        memo_[key] = top();
+    }
 
     void get(std::size_t key) {
         const auto found = memo_.find(key);
         if (found == memo_.end()) refuser_.malformed(fmt::format("it refers to entry {}, which is not there", key));
-        stack_.push_back(found->second);
+        push_again(found->second);
     }
 
     void push_global(const std::string& module, std::string_view name) {

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/json_text.h"
+#include "io/json.h"
 #include "io/pickle.h"
 #include "io/safetensors.h"
 
@@ -122,9 +123,12 @@ ImportanceSource parse_source(const std::string& text, const std::filesystem::pa
     json.at("rank").get_to(source.rank);
     json.at("world_size").get_to(source.world_size);
     json.at("merged_from").get_to(source.merged_from);
+    if (source.rank < 0 || source.rank >= source.world_size)
+        throw InputError(file, "__metadata__",
+                         fmt::format("source: rank {} of a world_size of {}", source.rank, source.world_size));
     return source;
 } catch (const nlohmann::json::exception& error) {
-    throw InputError(file, "__metadata__", fmt::format("source: {}", error.what()));
+    throw InputError(file, "__metadata__", fmt::format("source: {}", json_problem(error)));
 }
 
 Importance read_tensors(const std::filesystem::path& file) {

@@ -4,7 +4,7 @@ namespace moebert {
 
 MoeConfig moe_config(const MoeOptions& options) {
     return {options.num_experts, options.expert_size, options.shared_size, parse_route_method(options.route_method),
-            options.expert_dropout};
+            options.expert_dropout.value_or(MoeConfig().expert_dropout)};
 }
 
 StudentPlan student_plan(const MoeOptions& options, std::int64_t seed) {

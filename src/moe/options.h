@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/options.h"
@@ -14,7 +15,7 @@ struct MoeOptions {
     std::int64_t num_experts = 4;
     std::int64_t expert_size = 768;
     std::int64_t shared_size = 512;
-    double expert_dropout = 0.1;
+    std::optional<double> expert_dropout;  // absent: a student's own, or MoeConfig's
     std::string split_method = "importance";
     std::string importance_file;
     std::string hash_list;
@@ -28,7 +29,8 @@ void describe(Visitor& visit, MoeOptions& o) {
     visit("expert_size", o.expert_size, "neurons an expert", {"moebert_expert_dim"});
     visit("shared_size", o.shared_size, "most important neurons, which every expert gets",
           {"moebert_share_importance"});
-    visit("expert_dropout", o.expert_dropout, "dropout after an expert, in training", {"moebert_expert_dropout"});
+    visit("expert_dropout", o.expert_dropout, "dropout after an expert, in training (0.1, or a given student's)",
+          {"moebert_expert_dropout"});
     visit("split_method", o.split_method,
           "deal neurons out by importance, at random, or inverse (least important first)");
     visit("importance_file", o.importance_file, "scores made by `moebert importance` or the authors' .pkl",

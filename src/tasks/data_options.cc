@@ -25,13 +25,17 @@ const std::string& file_of(const DataOptions& options, Split split) {
 }
 
 std::optional<std::int64_t> limit_of(const DataOptions& options, Split split) {
+    const auto checked = [](const char* name, std::optional<std::int64_t> limit) {
+        if (limit && *limit < 1) fail_usage("{}: {} given; expected at least 1", name, *limit);
+        return limit;
+    };
     switch (split) {
         case Split::train:
-            return options.max_train_samples;
+            return checked("max_train_samples", options.max_train_samples);
         case Split::validation:
-            return options.max_eval_samples;
+            return checked("max_eval_samples", options.max_eval_samples);
         case Split::test:
-            return options.max_predict_samples;
+            return checked("max_predict_samples", options.max_predict_samples);
     }
     return {};
 }
@@ -59,9 +63,7 @@ std::filesystem::path questions_file(const DataOptions& options, Split split) {
 
 template <class Item>
 void cut(std::vector<Item>& items, std::optional<std::int64_t> limit) {
-    if (!limit) return;
-    if (*limit < 1) fail_usage("max samples: {} given; at least 1 is needed", *limit);
-    if (std::ssize(items) > *limit) items.resize(static_cast<std::size_t>(*limit));
+    if (limit && std::ssize(items) > *limit) items.resize(static_cast<std::size_t>(*limit));
 }
 
 void warn_of_answers(const QuestionSet& set, const Sink& sink) {
@@ -74,11 +76,20 @@ void warn_of_answers(const QuestionSet& set, const Sink& sink) {
                      set.file.string(), set.unplaced.size(), set.unplaced.front());
 }
 
+// The official files are .tsv; others are as `datasets` writes them.
+Dataset read_task_file(const TaskInfo& task, const std::filesystem::path& file, LabelUse use) {
+    const auto ending = file.extension();
+    if (ending != ".csv" && ending != ".json" && ending != ".jsonl") return read_glue_file(task, file, use);
+    auto labels = task.labels;
+    labels.have_numbers = true;
+    return read_examples(file, labels, use);
+}
+
 std::vector<Dataset> read_split(const DataOptions& options, Split split, const std::optional<Labels>& labels,
                                 LabelUse use) {
     const auto& file = file_of(options, split);
     if (!file.empty() && options.task_name.empty()) return {read_examples(file, labels, use)};
-    if (!file.empty()) return {read_glue_file(find_task(options.task_name), file, use)};
+    if (!file.empty()) return {read_task_file(find_task(options.task_name), file, use)};
     if (options.task_name.empty())
         fail_usage("no {0} data: give --{0}_file, or --task_name with --data_dir", to_string(split));
     const auto& task = find_task(options.task_name);
@@ -94,6 +105,10 @@ void warn_of_labels(const Dataset& dataset, const Sink& sink) {
     if (dataset.labels.problem_type != ProblemType::classification) return;
     if (names.size() == 1)
         sink.warning("{}: all labels are \"{}\": there is nothing to learn", dataset.file.string(), names.front());
+    const auto has = [&](const char* name) { return std::ranges::find(names, name) != names.end(); };
+    if (names.size() > 2 && has("-1") && has("0"))
+        sink.warning("{}: -1 is taken for a class like {}; `datasets` writes it where there is no label",
+                     dataset.file.string(), names.back());
     if (const auto odd = odd_among_numbers(names))
         sink.warning("{}: labels are taken for classes since \"{}\" is no finite number; most others are fractions",
                      dataset.file.string(), *odd);
@@ -108,9 +123,9 @@ std::vector<Dataset> load_datasets(const DataOptions& options, Split split, cons
         if (dataset.skipped_rows > 0)
             sink.warning("{}: {} rows with too few columns are left out", dataset.file.string(), dataset.skipped_rows);
         if (!dataset.guessed_columns.empty())
-            sink.warning(
-                "{}: no column is called sentence1; sentences are taken from \"{}\" (the first line is a header)",
-                dataset.file.string(), fmt::join(dataset.guessed_columns, "\" and \""));
+            sink.warning("{}: no column is called sentence1; sentences are taken from \"{}\"{}", dataset.file.string(),
+                         fmt::join(dataset.guessed_columns, "\" and \""),
+                         dataset.file.extension().string().starts_with(".json") ? "" : " (the first line is a header)");
         cut_to_limit(options, split, dataset);
         if (!dataset.is_labelled()) continue;
         if (labels)
@@ -127,6 +142,16 @@ void cut_to_limit(const DataOptions& options, Split split, Dataset& dataset) {
 
 void cut_to_limit(const DataOptions& options, Split split, QuestionSet& set) {
     cut(set.questions, limit_of(options, split));
+}
+
+DataOptions with_limit(DataOptions options, std::optional<std::int64_t> limit) {
+    if (limit) options.max_train_samples = options.max_eval_samples = options.max_predict_samples = limit;
+    return options;
+}
+
+DataOptions for_model(DataOptions options, const ModelConfig& config) {
+    if (options.task_name.empty()) options.answers.version_2_with_negative |= config.version_2_with_negative;
+    return options;
 }
 
 bool has_split(const DataOptions& options, Split split) {

@@ -27,8 +27,10 @@ void describe(Visitor& visit, DataOptions& o) {
     visit("task_name", o.task_name,
           "GLUE task (cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte or wnli), or squad or squad_v2", {"dataset_name"});
     visit("data_dir", o.data_dir, "folder of the task's official files, or the folder above it");
-    visit("train_file", o.train_file,
-          "csv, tsv or jsonl with sentence1, sentence2 (optional) and label; or questions in SQuAD's layout");
+    visit(
+        "train_file", o.train_file,
+        "csv, tsv or jsonl with sentence1, sentence2 (optional) and label, a .tsv with task_name as the task's own; or "
+        "questions in SQuAD's layout");
     visit("validation_file", o.validation_file, "the same, for evaluation");
     visit("test_file", o.test_file, "the same, for prediction; labels and answers are not needed");
     visit("max_seq_length", o.max_seq_length,
@@ -49,6 +51,11 @@ std::vector<Dataset> load_datasets(const DataOptions& options, Split split, cons
 // To max_train_samples, max_eval_samples or max_predict_samples.
 void cut_to_limit(const DataOptions& options, Split split, Dataset& dataset);
 void cut_to_limit(const DataOptions& options, Split split, QuestionSet& set);
+
+// With `limit`, if there is one, for all splits: that of a job that uses one.
+DataOptions with_limit(DataOptions options, std::optional<std::int64_t> limit);
+// Without a task's name, questions may have no answer where the model was trained on such.
+DataOptions for_model(DataOptions options, const ModelConfig& config);
 
 // Whether there is data of the split: a file is given, or the task's official one is there.
 bool has_split(const DataOptions& options, Split split);

@@ -1,5 +1,8 @@
 #include "tasks/feature_set.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -92,16 +95,24 @@ std::vector<FeatureSet> load_feature_sets(const DataOptions& options, Split spli
                         dataset.labels,
                         dataset.is_labelled(),
                         {},
-                        dataset.name.ends_with("_mismatched") ? "_mm" : ""});
+                        dataset.name.ends_with("_mismatched") ? "_mm" : "",
+                        dataset.columns});
     return sets;
 }
 
 std::vector<FeatureSet> load_labelled(const DataOptions& options, Split split, FeatureUse use,
                                       const std::optional<Labels>& labels, const TextInput& input, const Sink& sink) {
     auto sets = load_feature_sets(options, split, use, labels, input, sink);
-    for (const auto& set : sets)
-        if (!set.is_labelled)
-            throw InputError(set.file, "", "has no labels; training, scoring and evaluation need them");
+    for (const auto& set : sets) {
+        if (set.is_labelled) continue;
+        const bool is_empty = std::ranges::find(set.columns, "label") != set.columns.end();
+        const auto found = set.columns.empty() ? ""
+                           : is_empty
+                               ? " (the column label is empty)"
+                               : fmt::format(" (a column label is expected; found {})", fmt::join(set.columns, ", "));
+        throw InputError(set.file, "",
+                         fmt::format("has no labels{}; training, scoring and evaluation need them", found));
+    }
     return sets;
 }
 

@@ -22,8 +22,9 @@ struct FeatureSet {
     std::vector<Feature> features;
     Labels labels;
     bool is_labelled = false;
-    std::optional<Questions> questions;  // to evaluate question answering
-    std::string suffix = {};             // of its metrics' names: _mm for MNLI's mismatched part
+    std::optional<Questions> questions;     // to evaluate question answering
+    std::string suffix = {};                // of its metrics' names: _mm for MNLI's mismatched part
+    std::vector<std::string> columns = {};  // of a table without labels
 
     // What counts as an example in results: a sentence, a pair or a question.
     std::int64_t examples() const { return questions ? std::ssize(questions->set.questions) : std::ssize(features); }

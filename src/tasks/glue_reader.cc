@@ -74,8 +74,7 @@ Columns find_columns(const Table& table, const TaskInfo& task) {
 Example read_example(const Table& table, Row& row, const TaskInfo& task, const Columns& columns) {
     Example example;
     if (columns.label) {
-        example.label =
-            parse_label(row.cells[*columns.label], task.labels.problem_type, task.label_values, table.file, row.line);
+        example.label = parse_label(row.cells[*columns.label], task.labels, task.label_values, table.file, row.line);
     }
     example.sentence1 = std::move(row.cells[columns.sentence1]);
     if (columns.sentence2) example.sentence2 = std::move(row.cells[*columns.sentence2]);

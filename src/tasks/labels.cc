@@ -59,15 +59,19 @@ std::optional<std::string> odd_among_numbers(std::span<const std::string> names)
     return odd == names.end() ? std::nullopt : std::optional(*odd);
 }
 
-double parse_label(const std::string& text, ProblemType problem_type, std::span<const std::string> spellings,
+double parse_label(const std::string& text, const Labels& labels, std::span<const std::string> spellings,
                    const std::filesystem::path& file, std::size_t line) {
-    if (problem_type == ProblemType::regression) {
+    if (labels.problem_type == ProblemType::regression) {
         if (const auto value = parse_finite(text)) return *value;
         throw InputError(file, at_line(line), fmt::format("the label \"{}\" isn't a finite number", text));
     }
     auto found = std::ranges::find(spellings, text);
     if (const auto value = parse_number<std::int64_t>(text); value && found == spellings.end()) {
         found = std::ranges::find(spellings, std::to_string(*value));  // "01" or "+1"
+        const bool is_index = labels.have_numbers && *value >= 0 && *value < std::ssize(spellings);
+        if (is_index &&
+            std::ranges::none_of(spellings, [](const auto& name) { return parse_finite(name).has_value(); }))
+            return static_cast<double>(*value);
     }
     if (found != spellings.end()) return static_cast<double>(found - spellings.begin());
     throw InputError(file, at_line(line),

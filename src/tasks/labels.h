@@ -22,7 +22,7 @@ std::optional<std::string> odd_among_numbers(std::span<const std::string> names)
 
 // The class whose spelling is `text`, or its number for regression; an InputError at `line` when it is none.
 // `spellings` are those of the classes, in order.
-double parse_label(const std::string& text, ProblemType problem_type, std::span<const std::string> spellings,
+double parse_label(const std::string& text, const Labels& labels, std::span<const std::string> spellings,
                    const std::filesystem::path& file, std::size_t line);
 
 }  // namespace moebert

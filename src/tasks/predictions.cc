@@ -34,8 +34,10 @@ std::size_t best_label(Logits row) { return static_cast<std::size_t>(std::ranges
 
 std::string quote(const std::string& text) { return json_text(nlohmann::json(text)); }
 
-void write_json_row(std::ostream& out, const Labels& labels, Logits row, std::size_t index) {
-    out << fmt::format("{{\"index\": {}, ", index);
+void write_json_row(std::ostream& out, const Labels& labels, Logits row, const std::string& part, std::size_t index) {
+    out << '{';
+    if (!part.empty()) out << fmt::format("\"dataset\": {}, ", quote(part));
+    out << fmt::format("\"index\": {}, ", index);
     if (is_regression(labels)) {
         out << fmt::format("\"score\": {}}}\n", row[0]);
         return;
@@ -48,15 +50,16 @@ void write_json_row(std::ostream& out, const Labels& labels, Logits row, std::si
     out << "}}\n";
 }
 
-void write_tsv_header(std::ostream& out, const Labels& labels) {
-    out << "index\tprediction";
+void write_tsv_header(std::ostream& out, const Labels& labels, bool has_parts) {
+    out << (has_parts ? "dataset\tindex\tprediction" : "index\tprediction");
     if (!is_regression(labels)) {
         for (const std::string& name : labels.names) out << '\t' << tsv_cell(name);
     }
     out << '\n';
 }
 
-void write_tsv_row(std::ostream& out, const Labels& labels, Logits row, std::size_t index) {
+void write_tsv_row(std::ostream& out, const Labels& labels, Logits row, const std::string& part, std::size_t index) {
+    if (!part.empty()) out << tsv_cell(part) << '\t';
     if (is_regression(labels)) {
         out << fmt::format("{}\t{}\n", index, row[0]);
         return;
@@ -90,14 +93,17 @@ std::string tsv_cell(std::string text) {
 }
 
 void write_predictions(std::ostream& out, PredictionFormat format, const Labels& labels, Logits logits,
-                       std::size_t first_index) {
+                       std::vector<PredictionPart> parts) {
     check(labels, logits);
     const std::size_t columns = columns_of(labels);
+    if (parts.empty()) parts.push_back({"", logits.size() / columns});
     const bool tsv = format == PredictionFormat::tsv;
-    if (tsv && first_index == 0) write_tsv_header(out, labels);
-    for (std::size_t i = 0; i < logits.size() / columns; ++i) {
-        const Logits row = logits.subspan(i * columns, columns);
-        (tsv ? write_tsv_row : write_json_row)(out, labels, row, first_index + i);
+    if (tsv) write_tsv_header(out, labels, !parts.front().name.empty());
+    for (const auto& [name, examples] : parts) {
+        if (logits.size() < examples * columns) fail("{} logits are missing", examples * columns - logits.size());
+        for (std::size_t i = 0; i < examples; ++i)
+            (tsv ? write_tsv_row : write_json_row)(out, labels, logits.subspan(i * columns, columns), name, i);
+        logits = logits.subspan(examples * columns);
     }
     if (!out) fail("the predictions can't be written");
 }

@@ -15,11 +15,18 @@ enum class PredictionFormat { json_lines, tsv };
 
 PredictionFormat parse_prediction_format(const std::string& name);  // "jsonl" or "tsv"; else a UsageError
 
+// A data set's examples among others', numbered from 0; a name comes first in each row.
+struct PredictionPart {
+    std::string name;
+    std::size_t examples;
+};
+
 // One row for each example: {"index": 0, "label": "entailment", "probabilities": {"entailment": 0.9, ...}}, or
-// {"index": 0, "score": 3.2} for regression. `logits` are examples x labels, row-major; probabilities are their
-// softmax. Throws an Error when a logit isn't finite or the sizes don't fit.
+// {"index": 0, "score": 3.2} for regression; before them {"dataset": "test_matched", ...} in a part that has a name.
+// `logits` are examples x labels, row-major; probabilities are their softmax. Without parts there is one, without a
+// name. Throws an Error when a logit isn't finite or the sizes don't fit.
 void write_predictions(std::ostream& out, PredictionFormat format, const Labels& labels, std::span<const float> logits,
-                       std::size_t first_index = 0);
+                       std::vector<PredictionPart> parts = {});
 
 // Of one example, in the order of the labels.
 std::vector<float> softmax(std::span<const float> logits);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <istream>
+#include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "tasks/labels.h"
@@ -20,31 +22,46 @@ struct Columns {
     bool guessed = false;
 };
 
-// Columns that neither are the label nor number the rows.
+// Pairs of sentences as data sets call them: run_glue's, and others that are common.
+constexpr std::pair<const char*, const char*> kPairs[] = {{"question1", "question2"}, {"premise", "hypothesis"},
+                                                          {"question", "sentence"},   {"text1", "text2"},
+                                                          {"text_a", "text_b"},       {"text", "text_pair"}};
+
+// Columns that are neither the label nor a number of the row. A table's first one, without a name, is such a number.
 std::vector<std::size_t> text_columns(const Table& table) {
+    const std::set<std::string> others = {"", "label", "labels", "label_text", "idx", "index", "id", "guid"};
     std::vector<std::size_t> columns;
-    for (std::size_t i = 0; i < table.header.size(); ++i) {
-        const std::string& name = table.header[i];
-        if (name != "label" && name != "idx" && name != "index" && name != "id") columns.push_back(i);
-    }
+    for (std::size_t i = 0; i < table.header.size(); ++i)
+        if (!others.contains(table.header[i]) && !table.nested.contains(i)) columns.push_back(i);
     return columns;
 }
 
 Columns find_columns(const Table& table) {
     const auto label = table.find_column("label");
     if (const auto first = table.find_column("sentence1")) return {*first, table.find_column("sentence2"), label};
+    for (const auto& [name1, name2] : kPairs)
+        if (const auto first = table.find_column(name1), second = table.find_column(name2); first && second)
+            return {*first, second, label};
     const auto left = text_columns(table);
-    if (left.size() == 1) {
-        const std::string& name = table.header[left[0]];
-        return {left[0], {}, label, name != "sentence" && name != "text"};
-    }
+    for (const char* name : {"sentence", "text"})
+        if (const auto only = table.find_column(name)) return {*only, {}, label, left.size() > 1};
+    if (left.size() == 1) return {left[0], {}, label, true};
     if (left.size() == 2) return {left[0], left[1], label, true};
-    for (const char* name : {"sentence", "text"}) {
-        if (const auto only = table.find_column(name)) return {*only, {}, label};
-    }
     throw InputError(table.file, at_line(1),
                      fmt::format("can't tell the sentences among the columns {}; expected sentence1 (and sentence2)",
                                  fmt::join(table.header, ", ")));
+}
+
+void check_flat(const Table& table, std::optional<std::size_t> column) {
+    if (!column) return;
+    if (const auto found = table.nested.find(*column); found != table.nested.end())
+        throw InputError(
+            table.file, at_line(found->second),
+            fmt::format("{}: expected a text or a number, found a list or an object", table.header[*column]));
+}
+
+bool is_missing(const Row& row, std::size_t column) {
+    return std::ranges::find(row.missing, column) != row.missing.end();
 }
 
 std::string label_text(const Table& table, std::size_t column, const Row& row) {
@@ -116,19 +133,24 @@ Dataset read_examples(const std::filesystem::path& file, const std::optional<Lab
     if (table.rows.empty()) throw InputError(file, "", "has a header but no rows");
     Columns columns = find_columns(table);
     if (use == LabelUse::ignored) columns.label.reset();
+    for (const auto column : {std::optional(columns.sentence1), columns.sentence2, columns.label})
+        check_flat(table, column);
     for (const Row& row : table.rows) check_row_width(table, row);
     const auto texts = label_texts(table, columns.label);
     Dataset dataset{file.stem().string(), file, {}, labels ? *labels : texts.empty() ? Labels{} : infer_labels(texts)};
     if (columns.guessed) dataset.guessed_columns.push_back(table.header[columns.sentence1]);
     if (columns.guessed && columns.sentence2) dataset.guessed_columns.push_back(table.header[*columns.sentence2]);
+    if (texts.empty()) dataset.columns = table.header;
     const auto spellings = spellings_of(dataset.labels);
     for (std::size_t i = 0; i < table.rows.size(); ++i) {
         Row& row = table.rows[i];
         Example example;
-        if (!texts.empty())
-            example.label = parse_label(texts[i], dataset.labels.problem_type, spellings, file, row.line);
+        if (!texts.empty()) example.label = parse_label(texts[i], dataset.labels, spellings, file, row.line);
+        if (is_missing(row, columns.sentence1))
+            throw InputError(file, at_line(row.line), fmt::format("{} is missing", table.header[columns.sentence1]));
         example.sentence1 = std::move(row.cells[columns.sentence1]);
-        if (columns.sentence2) example.sentence2 = std::move(row.cells[*columns.sentence2]);
+        if (columns.sentence2 && !is_missing(row, *columns.sentence2))
+            example.sentence2 = std::move(row.cells[*columns.sentence2]);
         dataset.examples.push_back(std::move(example));
     }
     return dataset;

@@ -133,6 +133,14 @@ nlohmann::ordered_json as_json(const std::vector<Candidate>& candidates) {
 
 }  // namespace
 
+std::vector<Candidate> QuestionAnswer::best(std::size_t count) const {
+    std::vector<Candidate> out{chosen};
+    for (const auto& candidate : candidates)
+        if (out.size() < count && !(candidate.begin == chosen.begin && candidate.end == chosen.end))
+            out.push_back(candidate);
+    return out;
+}
+
 std::string QuestionAnswer::best_span() const {
     const auto best = std::ranges::find_if(candidates, is_span);
     return best == candidates.end() ? "" : best->text;
@@ -208,8 +216,8 @@ void write_answers(std::ostream& out, PredictionFormat format, const QuestionSet
         else if (top_k == 1)
             write_tsv_row(out, id, answers[i].chosen, "");
         else
-            for (std::size_t k = 0; k < std::min(static_cast<std::size_t>(top_k), answers[i].candidates.size()); ++k)
-                write_tsv_row(out, id, answers[i].candidates[k], fmt::format("\t{}", k + 1).c_str());
+            for (std::size_t rank = 1; const auto& candidate : answers[i].best(static_cast<std::size_t>(top_k)))
+                write_tsv_row(out, id, candidate, fmt::format("\t{}", rank++).c_str());
     }
     if (!out) fail("the answers can't be written");
 }

@@ -48,7 +48,8 @@ struct QuestionAnswer {
     std::vector<Candidate> candidates;  // best first; none when no span is allowed
     double null_odds = 0.0;             // score of no answer less that of the best one; with version_2_with_negative
 
-    std::string best_span() const;  // the best answer that is one, chosen or not
+    std::string best_span() const;                         // the best answer that is one, chosen or not
+    std::vector<Candidate> best(std::size_t count) const;  // the chosen one, and then the best of the others
 };
 
 // One for each question. `logits` are (tokens, 2), start and end, of all windows one after the other.

@@ -35,11 +35,7 @@ class WindowMaker {
 public:
     WindowMaker(const QuestionSet& set, const TextInput& input, const WindowOptions& options)
         : set_(set), input_(input), options_(options), room_(static_cast<std::size_t>(input.max_seq_length) - 3) {
-        if (input.max_seq_length < 5 || room_ - 2 < options.doc_stride)
-            fail_usage(
-                "doc_stride: {} given; at most {} tokens can be shared by windows of max_seq_length {} (a question "
-                "and what is new need one each, the special tokens three)",
-                options.doc_stride, std::max<std::int64_t>(0, input.max_seq_length - 5), input.max_seq_length);
+        check_windows(input, options);
     }
 
     QuestionWindows windows_of(std::size_t index, const Encoding& context) const {
@@ -104,6 +100,23 @@ private:
 };
 
 }  // namespace
+
+// Beside what windows share: a question and what is new need a token each, the special tokens three.
+constexpr std::int64_t kOthers = 5;
+
+std::size_t default_doc_stride(std::int64_t max_seq_length) {
+    return static_cast<std::size_t>(std::clamp<std::int64_t>(max_seq_length - kOthers, 0, max_seq_length / 3));
+}
+
+void check_windows(const TextInput& input, const WindowOptions& options) {
+    const auto most = input.max_seq_length - kOthers;
+    if (most < 0) fail_usage("max_seq_length: {} given; questions need at least {}", input.max_seq_length, kOthers);
+    if (options.doc_stride > static_cast<std::size_t>(most))
+        fail_usage(
+            "doc_stride: {} given; at most {} tokens can be shared by windows of max_seq_length {} (a question and "
+            "what is new need one each, the special tokens three)",
+            options.doc_stride, most, input.max_seq_length);
+}
 
 QuestionWindows make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options) {
     if (input.type_vocab_size < 2)

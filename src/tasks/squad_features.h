@@ -27,10 +27,15 @@ struct WindowOptions {
     bool for_training = false;     // questions whose answer has no place are left out
 };
 
+// A third of the windows, and no more than they have room for.
+std::size_t default_doc_stride(std::int64_t max_seq_length);
+// Throws a UsageError when max_seq_length has no room for them.
+void check_windows(const TextInput& input, const WindowOptions& options);
+
 // In the order of the questions, and of the windows of each. As Hugging Face's fast tokenizer makes them with
 // truncation="only_second", return_overflowing_tokens and stride; a question that leaves no more than doc_stride tokens
 // of max_seq_length for a context that doesn't fit is cut to leave one more. Whitespace before a question is dropped.
-// Throws a UsageError when max_seq_length has no room for that. The same for any number of threads.
+// Throws what check_windows() does. The same for any number of threads.
 QuestionWindows make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options);
 
 }  // namespace moebert

@@ -1,10 +1,14 @@
 #include "tasks/squad_metrics.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/error.h"
 #include "io/file.h"
+#include "io/json.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
 
@@ -227,39 +231,46 @@ std::vector<std::string> score_names(bool version_2) {
 
 namespace {
 
-// An object's entries in the order of the file.
-std::vector<std::pair<std::string, nlohmann::json>> read_by_id(const std::filesystem::path& file) try {
+// An object's entries, each `expected`, in the order of the file.
+template <class IsExpected>
+std::vector<std::pair<std::string, nlohmann::json>> read_by_id(const std::filesystem::path& file, const char* expected,
+                                                               IsExpected is_expected) try {
+    using Event = nlohmann::json::parse_event_t;
     std::vector<std::pair<std::string, nlohmann::json>> entries;
+    std::unordered_set<std::string> ids;
     std::string id;
-    const auto take = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
-        if (event == nlohmann::json::parse_event_t::key) id = value.get<std::string>();
-        if (event == nlohmann::json::parse_event_t::value && depth == 1) entries.emplace_back(id, value);
-        return depth == 0;
+    bool is_object = false;
+    const auto take = [&](int depth, Event event, nlohmann::json& value) {
+        is_object |= depth == 0 && event == Event::object_start;
+        if (!is_object) return true;
+        if (event == Event::key && !ids.insert(id = value.get<std::string>()).second)
+            throw InputError(file, id, "the id occurs twice");
+        if (depth != 1 || event == Event::key) return true;
+        if (event != Event::value || !is_expected(value))
+            throw InputError(file, id, fmt::format("expected {}", expected));
+        entries.emplace_back(id, std::move(value));
+        return false;
     };
     if (!nlohmann::json::parse(read_text(file), take).is_object())
         throw InputError(file, "", "expected a JSON object, an entry a question's id");
     return entries;
 } catch (const nlohmann::json::exception& error) {
-    throw InputError(file, "", error.what());
+    throw InputError(file, "", json_problem(error));
 }
 
 }  // namespace
 
 PredictedAnswers read_predictions(const std::filesystem::path& file) {
     PredictedAnswers answers;
-    for (const auto& [id, value] : read_by_id(file)) {
-        if (!value.is_string()) throw InputError(file, id, "expected a text");
+    for (const auto& [id, value] : read_by_id(file, "a text", [](const auto& v) { return v.is_string(); }))
         answers[id] = value.get<std::string>();
-    }
     return answers;
 }
 
 NoAnswerOdds read_no_answer_odds(const std::filesystem::path& file) {
     NoAnswerOdds odds;
-    for (const auto& [id, value] : read_by_id(file)) {
-        if (!value.is_number()) throw InputError(file, id, "expected a number");
+    for (const auto& [id, value] : read_by_id(file, "a number", [](const auto& v) { return v.is_number(); }))
         odds.emplace_back(id, value.get<double>());
-    }
     return odds;
 }
 

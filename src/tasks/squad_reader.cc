@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "io/json.h"
 #include "tasks/squad.h"
 #include "tasks/table.h"
 #include "text/utf8.h"
@@ -98,7 +99,7 @@ private:
 
     void add_question(const Node& node) {
         const bool is_numbered = numbers_rows_ && !node.has("id");
-        Question question{is_numbered ? std::to_string(set_.questions.size()) : node["id"].text(),
+        Question question{is_numbered ? std::to_string(set_.questions.size()) : id_of(node["id"]),
                           node["question"].filled_text(),
                           set_.contexts.size() - 1,
                           {}};
@@ -112,6 +113,8 @@ private:
         if (has_answers && !is_impossible) read_answers(node["answers"], question);
         set_.questions.push_back(std::move(question));
     }
+
+    static std::string id_of(const Node& id) { return id.value.is_number_integer() ? id.value.dump() : id.text(); }
 
     // Only hashes are kept beside the questions: with equal ones the ids themselves tell.
     bool is_known(const std::string& id) {
@@ -158,8 +161,8 @@ public:
             in, [this](int depth, Json::parse_event_t event, Json& value) { return keep(depth, event, value); });
         const auto articles = Node{file_, "", rest}["data"];
         for (std::size_t i = 0; i < articles.size(); ++i) articles[i]["paragraphs"].size();
-    } catch (const Json::parse_error& error) {
-        throw InputError(file_, "", error.what());
+    } catch (const Json::exception& error) {
+        throw InputError(file_, "", json_problem(error));
     }
 
 private:

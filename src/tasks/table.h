@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,13 +13,15 @@ namespace moebert {
 
 struct Row {
     std::vector<std::string> cells;
-    std::size_t line = 0;  // where it begins, from 1
+    std::size_t line = 0;                   // where it begins, from 1
+    std::vector<std::size_t> missing = {};  // columns whose cell is empty because there is none
 };
 
 struct Table {
     std::filesystem::path file;
     std::vector<std::string> header;  // empty when the file has none
     std::vector<Row> rows;
+    std::map<std::size_t, std::size_t> nested = {};  // columns with lists or objects, and the first line of one
 
     std::optional<std::size_t> find_column(std::string_view name) const;
 };
@@ -35,7 +38,8 @@ Table parse_tsv(const std::filesystem::path& file, std::string_view text);
 // RFC 4180. A quote inside an unquoted cell is an ordinary character.
 Table parse_csv(const std::filesystem::path& file, std::string_view text);
 
-// One object a line with the keys of the first; a value that is no string is written as JSON writes it, null as "".
+// One object a line, whose keys are the columns; null is as good as no key. A value that is no text is written as JSON
+// writes it. Blank lines are ignored.
 Table parse_json_lines(const std::filesystem::path& file, std::string_view text);
 
 // By the file's ending: .csv, .tsv, .json or .jsonl; another one is an InputError.

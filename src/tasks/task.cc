@@ -138,7 +138,10 @@ std::string default_best_metric(ProblemType problem_type) {
     return problem_type == ProblemType::regression ? "pearson" : "accuracy";
 }
 
-Labels labels_of(const ModelConfig& config) { return {config.problem_type, config.label_names}; }
+Labels labels_of(const ModelConfig& config) {
+    if (config.problem_type == ProblemType::regression) return {config.problem_type, {"score"}, true};
+    return {config.problem_type, config.label_names, true};
+}
 
 void match_labels(Dataset& dataset, const Labels& model_labels) {
     if (!dataset.is_labelled()) {

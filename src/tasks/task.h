@@ -22,6 +22,9 @@ struct Example {
 struct Labels {
     ProblemType problem_type = ProblemType::classification;
     std::vector<std::string> names;  // in the order of the logits; {"score"} for regression
+    // A model's or a task's: where no name is a number, files may have their numbers instead, as Hugging Face's
+    // `datasets` writes classes.
+    bool have_numbers = false;
 
     bool operator==(const Labels&) const = default;
 };
@@ -34,6 +37,7 @@ struct Dataset {
 
     std::size_t skipped_rows = 0;                   // malformed ones that were left out, as read_glue_file says
     std::vector<std::string> guessed_columns = {};  // its sentences', where no name says which they are
+    std::vector<std::string> columns = {};          // of a table without labels
 
     // A dataset is labelled as a whole or not at all.
     bool is_labelled() const { return !examples.empty() && examples.front().label.has_value(); }

@@ -37,7 +37,7 @@ TextInput load_text_input(const std::filesystem::path& directory, const ModelCon
 
 ModelConfig read_text_config(const std::filesystem::path& directory) {
     const auto file = directory / "config.json";
-    if (std::filesystem::exists(file)) return read_model_config(file);
+    if (std::error_code ignored; std::filesystem::exists(file, ignored)) return read_model_config(file);
     ModelConfig config;
     config.vocab_size = static_cast<std::int64_t>(Tokenizer::load(directory).vocab_size());
     config.max_position_embeddings = std::numeric_limits<std::int64_t>::max();

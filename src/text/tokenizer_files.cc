@@ -26,7 +26,8 @@ std::string read_bytes(const fs::path& file) {
 
 // A JSON object; absent when the file doesn't exist.
 std::optional<json> read_object(const fs::path& file) {
-    if (!fs::exists(file)) return std::nullopt;
+    std::error_code ignored;  // shows when it is read
+    if (!fs::exists(file, ignored)) return std::nullopt;
     json object = json::parse(read_bytes(file), nullptr, false);
     if (!object.is_object() || !is_shallow(object))
         throw InputError(file, "", "expected a JSON object, not nested deep");
@@ -204,7 +205,7 @@ TokenizerFiles read_tokenizer_files(const fs::path& dir) {
     TokenizerFiles files;
     if (const auto object = read_object(dir / "tokenizer.json")) {
         read_tokenizer_json(*object, dir / "tokenizer.json", files);
-    } else if (fs::exists(dir / "vocab.txt")) {
+    } else if (std::error_code ignored; fs::exists(dir / "vocab.txt", ignored)) {
         files.vocabulary_file = dir / "vocab.txt";
         files.vocabulary = read_vocabulary_text(files.vocabulary_file);
     } else {

@@ -39,6 +39,7 @@ Checkpoint make_student(const JobContext& job, const MoeOptions& options, const 
                 "{}: was not made from {}: labels, hidden_size, num_hidden_layers, vocab_size or "
                 "max_position_embeddings differ",
                 distill.student_name_or_path, job.model_name_or_path);
+        if (options.expert_dropout) student.config.moe->expert_dropout = *options.expert_dropout;
         return student;
     }
     const auto plan = student_plan(options, job.train.seed);
@@ -53,6 +54,8 @@ void check_before_work(const JobContext& job, const MoeOptions& options, const D
     if (!(distill.distill_weight >= 0))
         fail_usage("distill_weight: {} given; expected 0 or more", distill.distill_weight);
     if (!(distill.load_balance >= 0)) fail_usage("load_balance: {} given; expected 0 or more", distill.load_balance);
+    if (const auto p = moe_config(options).expert_dropout; !(p >= 0 && p < 1))
+        fail_usage("expert_dropout: {} given; expected 0 or more, below 1", p);
     if (distill.student_name_or_path.empty()) check_plan(student_plan(options, job.train.seed), teacher.config);
 }
 
@@ -95,16 +98,18 @@ nlohmann::json distillation_settings(const MoeOptions& options, const DistillOpt
     return {{"teacher", checkpoint_digest(teacher)},    {"student", distill.student_name_or_path},
             {"num_experts", options.num_experts},       {"expert_size", options.expert_size},
             {"shared_size", options.shared_size},       {"route_method", options.route_method},
-            {"split_method", options.split_method},     {"expert_dropout", options.expert_dropout},
+            {"split_method", options.split_method},     {"expert_dropout", moe_config(options).expert_dropout},
             {"distill_weight", distill.distill_weight}, {"load_balance", distill.load_balance}};
 }
 
 }  // namespace
 
-nlohmann::json run_distill(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
+nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, const DistillOptions& distill,
                            const Sink& sink) {
-    const auto processes = join_processes(job);
-    auto checkpoint = std::make_unique<const Checkpoint>(load_finetuned(job.model_name_or_path));
+    const auto processes = join_processes(given);
+    auto checkpoint = std::make_unique<const Checkpoint>(load_finetuned(given.model_name_or_path));
+    auto job = given;
+    job.data = for_model(job.data, checkpoint->config);
     check_before_work(job, options, distill, *checkpoint);
     const auto input =
         load_text_input(job.model_name_or_path, checkpoint->config, job.data.max_seq_length, job.train.num_threads);

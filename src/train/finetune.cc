@@ -13,13 +13,19 @@ namespace {
 // The model, with the data's labels as its own. The checkpoint's memory is given back.
 Model load_for_task(const JobContext& job, const std::filesystem::path& directory, const Labels& labels,
                     const Sink& sink) {
+    std::int64_t old_labels = 0;
     const auto checkpoint = load_checkpoint(directory, [&](ModelConfig& config) {
+        old_labels = config.num_labels();
         config.problem_type = labels.problem_type;
         config.label_names = labels.names;
+        config.version_2_with_negative =
+            labels.problem_type == ProblemType::question_answering && answer_options(job.data).version_2_with_negative;
     });
     if (checkpoint.config.moe) fail("{}: is a mixture of experts; finetune takes a dense model", directory.string());
+    if (!checkpoint.missing.empty() && old_labels != checkpoint.config.num_labels())
+        sink.info("{} has {} labels, the data {}", directory.string(), old_labels, checkpoint.config.num_labels());
     for (const auto& name : checkpoint.missing)
-        sink.info("{} is not in {}: initialised at random", name, directory.string());
+        sink.info("{} is not in {}, or not of this shape: initialised at random", name, directory.string());
     return load_model(checkpoint, static_cast<std::uint64_t>(job.train.seed), true, training_device(job, sink));
 }
 

@@ -30,6 +30,9 @@ private:
     }
 
     double hidden_dropout() const { return options_.dropout.value_or(model_.config.hidden_dropout_prob); }
+    double classifier_dropout() const {
+        return options_.dropout.value_or(model_.config.classifier_dropout.value_or(model_.config.hidden_dropout_prob));
+    }
 
     // A sentence's logits come from its first row: the last layer of a dense model then computes no other after
     // attention.
@@ -101,7 +104,7 @@ private:
             return linear(x, model_.head, torch::kFloat32);
         const auto first = x.size(0) == batch_.layout->sentences() ? x : first_rows(x);
         const auto pooled = at::tanh(linear(first, model_.pooler, torch::kFloat32));
-        return linear(dropout(pooled, next_dropout(hidden_dropout())), model_.head, torch::kFloat32);
+        return linear(dropout(pooled, next_dropout(classifier_dropout())), model_.head, torch::kFloat32);
     }
 
     const Model& model_;

@@ -4,8 +4,8 @@
 
 #include <chrono>
 #include <numeric>
-#include <thread>
 
+#include "core/cores.h"
 #include "core/error.h"
 #include "core/json_text.h"
 #include "io/file.h"
@@ -20,7 +20,7 @@ namespace moebert {
 void prepare_runtime(std::int64_t num_threads, int local_size, const Sink& sink) {
     if (num_threads < 0) fail_usage("num_threads: {} given; expected 0 or more", num_threads);
     // libtorch's own default is one thread where it can't tell the processor's cores.
-    const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency()) / local_size;
+    const auto cores = static_cast<std::int64_t>(usable_cores()) / local_size;
     at::set_num_threads(static_cast<int>(num_threads > 0 ? num_threads : std::max<std::int64_t>(1, cores)));
     keep_tensor_memory();
     torch::InferenceMode inference;
@@ -36,7 +36,8 @@ void prepare_runtime(std::int64_t num_threads, int local_size, const Sink& sink)
     }
     if (gflops < 8.0)
         sink.warning(
-            "float32 matrix products run at {:.1f} GFLOP/s: libtorch found no fast BLAS; install libopenblas0-openmp",
+            "float32 matrix products run at {:.1f} GFLOP/s: the processor is busy, or libtorch found no fast BLAS "
+            "(install libopenblas0-openmp)",
             gflops);
 }
 

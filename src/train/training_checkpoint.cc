@@ -122,7 +122,12 @@ void check_checkpoint(const fs::path& checkpoint) {
 
 std::optional<fs::path> checkpoint_to_resume(const std::string& wanted, const fs::path& output_dir, const Sink& sink) {
     if (wanted.empty()) return std::nullopt;
-    if (wanted != "latest") {
+    if (wanted != "latest" && wanted != "True" && wanted != "true") {  // as Hugging Face's Trainer takes it, too
+        if (std::error_code error; !fs::exists(fs::path(wanted) / kSums, error))
+            fail("{}: is no checkpoint of a training; give latest, or a folder checkpoint-N{}", wanted,
+                 list_checkpoints(wanted).empty()
+                     ? ""
+                     : fmt::format(" such as {}", list_checkpoints(wanted).front().string()));
         check_checkpoint(wanted);
         return wanted;
     }

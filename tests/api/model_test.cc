@@ -103,6 +103,19 @@ TEST_F(ModelOf, OptionsThatCantBeAreRefused) {
     options.max_seq_length = 100000;
     EXPECT_THROW(load({"cls3", -1}, options), UsageError);
     EXPECT_THROW(Model::load(folder / "nothing"), Error);
+    EXPECT_THROW(Model::load(std::string(5000, 'x')), Error);
+}
+
+TEST_F(ModelOf, QuestionAnsweringNeedsRoomForWindows) {
+    LoadOptions options;
+    for (const int length : {5, 6, 7, 12}) {
+        options.max_seq_length = length;
+        EXPECT_EQ(load({"qa", 3}, options).answer({{"w7", "w8 w9 w10"}}).size(), 1U) << length;
+    }
+    options.doc_stride = 8;
+    EXPECT_ERROR(load({"qa", 3}, options), "doc_stride: 8 given; at most 7");
+    options.max_seq_length = 4;
+    EXPECT_ERROR(load({"qa", 3}, options), "max_seq_length: 4 given; questions need at least 5");
 }
 
 TEST_F(ModelOf, StreamGivesWhatTheModelGivesToAnyNumberOfThreads) {

@@ -141,7 +141,13 @@ TEST_F(EngineCommands, BenchMeasuresEveryWorkload) {
     }
     refuse(2, bench + Arguments{"--workload", "quick"}, {"quick", "latencyN"});
     refuse(2, bench + Arguments{"--workload", "latency1000"}, {"latency1000", "positions"});
+    refuse(2, bench + Arguments{"--workload", "latency99999999999999999999"}, {"latency99999999999999999999"});
     refuse(2, bench + Arguments{"--workload", "latency8", "--reps", "0"}, {"repetitions", "0"});
+    put("empty.tsv", "sentence\n");
+    put("one.txt", "w1 w2\n");
+    const Arguments ragged{"bench", "--model_name_or_path", path("model"), "--workload", "ragged", "--text"};
+    refuse(1, ragged + Arguments{path("empty.tsv")}, {"empty.tsv", "has no text"});
+    refuse(2, ragged + Arguments{path("one.txt"), "--every", "3"}, {"every: 3 given", "one.txt has 1 batches"});
     refuse(1, {"bench", "--model_name_or_path", path("model"), "--text", path("none.tsv"), "--workload", "ragged"},
            {"none.tsv"});
 }

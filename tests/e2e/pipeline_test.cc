@@ -188,6 +188,12 @@ TEST_F(Pipeline, DistillTakesAStudentThatSplitMade) {
     const auto shown = succeed({"inspect", "--json", path("student")}).json();
     EXPECT_EQ(shown.at("moe").at("route_method"), "gate-token");
     EXPECT_FALSE(exists("student/importance.safetensors"));
+    const auto outcome = succeed(distill("other") + Arguments{"--student_name_or_path", path("split"),
+                                                              "--expert_dropout", "0", "--num_experts", "2"});
+    EXPECT_PRED2(test::contains, outcome.err, "warning: num_experts: has no effect");
+    const auto made = read_json("other/config.json").at("moebert");
+    EXPECT_EQ(made.at("expert_dropout"), 0.0);
+    EXPECT_EQ(made.at("num_experts"), shown.at("moe").at("num_experts"));
 }
 
 TEST_F(Pipeline, TheTeacherPredictsWithoutDropout) {

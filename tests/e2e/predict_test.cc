@@ -108,7 +108,24 @@ TEST_F(Predict, ReadsTheOfficialTestFilesOfATask) {
     put("MNLI/test_matched.tsv", header + "0\t1\t1a\tg\tx\tx\tx\tx\tw1\tw2\n");
     put("MNLI/test_mismatched.tsv", header + "0\t1\t1a\tg\tx\tx\tx\tx\tw3\tw4\n1\t1\t1a\tg\tx\tx\tx\tx\tw5\tw6\n");
     const auto outcome = succeed(predict({"--task_name", "mnli", "--data_dir", folder.string()}));
-    EXPECT_EQ(json_lines(outcome.out).size(), 3U);
+    const auto rows = json_lines(outcome.out);
+    ASSERT_EQ(rows.size(), 3U);
+    EXPECT_EQ(rows[0].at("dataset"), "test_matched");
+    EXPECT_EQ(rows[1].at("dataset"), "test_mismatched");
+    EXPECT_EQ(rows[1].at("index"), 0);
+    EXPECT_EQ(rows[2].at("index"), 1);
+}
+
+TEST_F(Predict, OptionsOfAnswersAreRefused) {
+    refuse(2, predict({"--output_dir", path("answers")}), {"output_dir"}, "w1\n");
+    refuse(2, predict({"--top_k", "2"}), {"top_k"}, "w1\n");
+}
+
+TEST_F(Predict, ItsLimitIsForEverySplit) {
+    put("dev.jsonl", "{\"sentence\": \"w1\"}\n{\"sentence\": \"w2\"}\n");
+    const auto outcome = succeed(predict({"--task_name", "sst2", "--split", "validation", "--validation_file",
+                                          path("dev.jsonl"), "--max_predict_samples", "1"}));
+    EXPECT_EQ(json_lines(outcome.out).size(), 1U);
 }
 
 }  // namespace

@@ -141,6 +141,8 @@ TEST_F(QuestionAnswering, TrainsOnQuestionsWithoutAnswers) {
     EXPECT_TRUE(exists("teacher/eval_null_odds.json"));
     const auto evaluated = succeed(scores("teacher", "plain", {"--task_name", "squad_v2"})).json();
     EXPECT_EQ(evaluated.at("eval_best_f1"), found.at("eval_best_f1"));
+    EXPECT_EQ(succeed(scores("teacher", "untold")).json().at("eval_best_f1"), found.at("eval_best_f1"));
+    EXPECT_TRUE(succeed(scores("teacher", "told", {"--task_name", "squad"})).json().contains("eval_exact_match"));
     const auto threshold = fmt::format("{}", evaluated.at("eval_best_f1_thresh").get<double>());
     const auto tuned =
         succeed(scores("teacher", "tuned", {"--task_name", "squad_v2", "--null_score_diff_threshold", threshold}));

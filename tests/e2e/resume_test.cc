@@ -211,7 +211,7 @@ TEST_F(ResumeProgram, TwoRunsCannotShareAnOutputFolder) {
 TEST_F(ResumeProgram, NamesACheckpointThatIsNotThere) {
     auto arguments = distill("out", "3");
     arguments.back() = path("nowhere");
-    refuse(1, arguments, {"nowhere/checksums.json: no such file"});
+    refuse(1, arguments, {"nowhere: is no checkpoint of a training; give latest"});
 }
 
 }  // namespace

@@ -195,7 +195,7 @@ TEST_F(TrainingOptions, ANewHeadIsAnnouncedAndMade) {
     put_data("two.tsv", 12, [](int i) { return i % 2 == 0 ? "no" : "yes"; });
     const auto outcome = succeed(finetune({"--max_steps", "1", "--train_file", path("two.tsv")}));
     EXPECT_PRED2(test::contains, outcome.err,
-                 "classifier.weight is not in " + path("model") + ": initialised at random");
+                 "classifier.weight is not in " + path("model") + ", or not of this shape: initialised at random");
     EXPECT_EQ(read_json("out/config.json").at("id2label"), (nlohmann::json{{"0", "no"}, {"1", "yes"}}));
 }
 

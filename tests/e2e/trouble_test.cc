@@ -104,7 +104,7 @@ TEST_F(BadInput, AnswersOfWeightsThatAreNoNumbersAreRefused) {
 
 // More threads than fit into the memory that the process may have.
 TEST_F(BadInput, ThreadsThatCantBeStartedAreAnError) {
-    refuse(kFailed, predict({"--num_threads", "1024"}), {"num_threads: the system starts", "of 1023"}, "w1\n",
+    refuse(kFailed, predict({"--num_threads", "1024"}), {"threads: the system starts", "of 1023"}, "w1\n",
            "ulimit -v 1000000; ");
 }
 

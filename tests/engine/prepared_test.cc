@@ -79,7 +79,7 @@ protected:
 
 TEST_F(BrokenPrepared, OfAnotherVersionProcessorOrPrecisionIsRefused) {
     const auto good = metadata;
-    for (const char* key : {"format", "version", "target", "precision", "digest"}) {
+    for (const char* key : {"format", "version", "target", "precision", "digest", "config"}) {
         metadata = good;
         metadata[key] = "other";
         rewrite();
@@ -98,14 +98,21 @@ TEST_F(BrokenPrepared, WithAChangedByteIsRefused) {
 }
 
 TEST_F(BrokenPrepared, OfAnotherConfigurationIsRefused) {
-    auto config = read_model_config(prepared / "config.json");
-    config.moe->expert_size = 20;
-    save_config(prepared, config);
-    EXPECT_ERROR(load_prepared(prepared), "where config.json asks for");
-    config.moe->expert_size = 16;
-    config.num_hidden_layers = 4;
-    save_config(prepared, config);
-    EXPECT_ERROR(load_prepared(prepared), "is missing");
+    const auto good = read_model_config(prepared / "config.json");
+    const auto refuse = [&](const std::function<void(ModelConfig&)>& change) {
+        auto config = good;
+        change(config);
+        save_config(prepared, config);
+        EXPECT_ERROR(load_prepared(prepared), "config.json: is not the one that prepared.safetensors was made with");
+    };
+    refuse([](auto& c) { c.moe->expert_size = 20; });
+    refuse([](auto& c) { c.num_hidden_layers -= 1; });
+    refuse([](auto& c) { c.hidden_act = "relu"; });
+    refuse([](auto& c) { c.label_names.push_back("more"); });
+    auto renamed = good;
+    renamed.label_names.front() = "another";
+    save_config(prepared, renamed);
+    EXPECT_EQ(load_prepared(prepared).config.label_names.front(), "another");
 }
 
 TEST_F(BrokenPrepared, NextToNewerWeightsIsNotLookedAt) {

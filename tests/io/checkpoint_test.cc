@@ -319,6 +319,10 @@ TEST_F(CheckpointFolder, PassesItsTokenizerOn) {
     EXPECT_EQ(std::distance(fs::directory_iterator(folder / "to"), {}), 2);
     copy_tokenizer_files(folder, folder);
     EXPECT_EQ(test::slurp(folder / "vocab.txt"), "[PAD]\n");
+    fs::create_directory(folder / "other");
+    put("other/tokenizer.json", "{}");
+    copy_tokenizer_files(folder, folder / "other");
+    EXPECT_FALSE(fs::exists(folder / "other/tokenizer.json"));  // it would be read before vocab.txt
 }
 
 TEST_F(CheckpointFolder, HasADigestOfItsContent) {

@@ -60,6 +60,32 @@ TEST_F(File, IsReplacedBehindALink) {
     write_file_atomically(folder / "link", "new");
     EXPECT_TRUE(fs::is_symlink(folder / "link"));
     EXPECT_EQ(test::slurp(folder / "a"), "new");
+    fs::create_directory(folder / "real");
+    fs::create_symlink("real/b", folder / "dangling");
+    write_file_atomically(folder / "dangling", "first");
+    EXPECT_TRUE(fs::is_symlink(folder / "dangling"));
+    EXPECT_EQ(test::slurp(folder / "real/b"), "first");
+    fs::create_symlink("loop", folder / "loop");
+    EXPECT_ERROR(write_file_atomically(folder / "loop", "text"), "loop: can't be written: ");
+}
+
+// A file's end, as `command >> log` has it, stays what it is.
+TEST_F(File, BehindAnOpenDescriptorIsWrittenToAsItIs) {
+    put("log", "old\n");
+    const int log = ::open((folder / "log").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+    ASSERT_GE(log, 0);
+    write_file_atomically(fmt::format("/dev/fd/{}", log), "one\n");
+    fs::create_symlink(fmt::format("/proc/self/fd/{}", log), folder / "link");
+    write_file_atomically(folder / "link", "two\n");
+    ::close(log);
+    EXPECT_EQ(test::slurp(folder / "log"), "old\none\ntwo\n");
+    EXPECT_ERROR(write_file_atomically(fmt::format("/dev/fd/{}", log), "text"), "can't be written: ");
+}
+
+TEST_F(File, MayHaveALongName) {
+    const std::string name(250, 'n');
+    write_file_atomically(folder / name, "text");
+    EXPECT_EQ(test::slurp(folder / name), "text");
 }
 
 TEST_F(File, IsNoReplacementForAPipeOrAFolder) {

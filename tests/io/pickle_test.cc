@@ -196,6 +196,9 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Refused{"Empty", "", "malformed pickle: truncated"}, Refused{"NoEnd", "I1\n", "malformed pickle: truncated"},
         Refused{"ManyCopies", calls(4000), "calls with more than 4194304 values"},
+        Refused{"ManyNames", "]" + std::string(1 << 23, '\x94') + ".", "holds more than 4194304 values"},
+        Refused{"ManyMarks", std::string(1 << 23, '(') + ".", "holds more than 4194304 values"},
+        Refused{"ManyOfOne", "N" + std::string(1 << 23, '2') + ".", "holds more than 4194304 values"},
         Refused{"NothingButTheEnd", ".", "malformed pickle: it doesn't end with one value"},
         Refused{"TwoValues", "I1\nI2\n.", "malformed pickle: it doesn't end with one value"},
         Refused{"OpenMark", "I1\n(.", "malformed pickle: it doesn't end with one value"},

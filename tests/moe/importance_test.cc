@@ -184,6 +184,8 @@ TEST_F(ImportanceFile, WithMissingRanksIsRefused) {
     EXPECT_ERROR(merge_importance({a, b}), "2 of the 3 parts given");
     EXPECT_ERROR(merge_importance({a}), "1 of the 3 parts given");
     EXPECT_ERROR(merge_importance({}), "no files");
+    const auto beyond = part("c.safetensors", {{1, 2}}, source(3, 3));
+    EXPECT_ERROR(merge_importance({a, b, beyond}), "c.safetensors: __metadata__: source: rank 3 of a world_size of 3");
 }
 
 TEST_F(ImportanceFile, OfAnotherModelTaskSplitShapeOrWorldIsRefused) {

@@ -12,18 +12,19 @@ namespace {
 const Labels classes{ProblemType::classification, {"no", "y\"es\t", "may\nbe"}};
 const Labels score{ProblemType::regression, {"score"}};
 
-std::string written(PredictionFormat format, const Labels& labels, std::vector<float> logits, std::size_t first = 0) {
+std::string written(PredictionFormat format, const Labels& labels, std::vector<float> logits,
+                    std::vector<PredictionPart> parts = {}) {
     std::ostringstream out;
-    write_predictions(out, format, labels, logits, first);
+    write_predictions(out, format, labels, logits, std::move(parts));
     return out.str();
 }
 
 TEST(Predictions, JsonLinesHoldLabelAndProbabilities) {
-    std::istringstream lines(written(PredictionFormat::json_lines, classes, {0, 1, 0, 2, 0, 0}, 10));
+    std::istringstream lines(written(PredictionFormat::json_lines, classes, {0, 1, 0, 2, 0, 0}));
     std::string line;
     std::getline(lines, line);
     const auto first = nlohmann::json::parse(line);
-    EXPECT_EQ(first["index"], 10);
+    EXPECT_EQ(first["index"], 0);
     EXPECT_EQ(first["label"], "y\"es\t");
     EXPECT_NEAR(first["probabilities"]["y\"es\t"], std::exp(1.0) / (2 + std::exp(1.0)), 1e-7);
     std::getline(lines, line);
@@ -40,6 +41,14 @@ TEST(Predictions, TsvBeginsWithIndexAndPredictionAsRunGlueWritesThem) {
     EXPECT_EQ(written(PredictionFormat::tsv, {ProblemType::classification, {"no", "yes"}}, {0, 0}),
               "index\tprediction\tno\tyes\n0\tno\t0.5\t0.5\n");
     EXPECT_EQ(written(PredictionFormat::tsv, score, {2.5F, -1}), "index\tprediction\n0\t2.5\n1\t-1\n");
+}
+
+TEST(Predictions, OfSeveralDataSetsAreNumberedEach) {
+    EXPECT_EQ(written(PredictionFormat::tsv, score, {2.5F, -1, 3}, {{"a", 1}, {"b", 2}}),
+              "dataset\tindex\tprediction\na\t0\t2.5\nb\t0\t-1\nb\t1\t3\n");
+    EXPECT_EQ(written(PredictionFormat::json_lines, score, {2.5F}, {{"a", 1}}),
+              "{\"dataset\": \"a\", \"index\": 0, \"score\": 2.5}\n");
+    EXPECT_ERROR(written(PredictionFormat::tsv, score, {1}, {{"a", 2}}), "1 logits are missing");
 }
 
 TEST(Predictions, TsvKeepsLabelsInOneCell) {

@@ -126,7 +126,85 @@ TEST_F(ReadExamplesTest, RowsMustBeAsWideAsTheHeader) {
     EXPECT_ERROR(read_examples(put("a.csv", "text,label\na\n")), "a.csv: line 2: too few columns: 1, expected 2");
     EXPECT_ERROR(read_examples(put("a.tsv", "text\tlabel\na\tb\t1\n")), "line 2: too many columns");
     EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"text\": \"b\"}")),
-                 "line 2: lacks the key \"label\"");
+                 "line 2: the label is empty");
+}
+
+// As `datasets` reads them: a key may come later or be missing, and null is as good as none.
+TEST_F(ReadExamplesTest, JsonLinesHaveTheKeysOfAllLines) {
+    const auto late = read_examples(put("a.jsonl", R"({"sentence1": "a", "label": 0})"
+                                                   "\n\n"
+                                                   R"({"sentence2": "c", "label": 1, "sentence1": "b", "note": [1]})"
+                                                   "\n"
+                                                   R"({"sentence1": "d", "sentence2": null, "label": 1})"
+                                                   "\n"
+                                                   R"({"sentence1": "e", "sentence2": "", "label": 1})"));
+    ASSERT_EQ(late.examples.size(), 4U);
+    EXPECT_FALSE(late.examples[0].sentence2);
+    EXPECT_EQ(late.examples[1].sentence2, "c");
+    EXPECT_FALSE(late.examples[2].sentence2);
+    EXPECT_EQ(late.examples[3].sentence2, "");
+    EXPECT_EQ(late.examples[3].label, 1.0);
+    EXPECT_ERROR(read_examples(put("b.jsonl", "{\"text\": \"a\"}\n{\"text\": null}\n")), "line 2: text is missing");
+    EXPECT_ERROR(read_examples(put("b.jsonl", "{\"text\": \"a\"}\n{\"note\": 1}\n")), "line 2: text is missing");
+}
+
+TEST_F(ReadExamplesTest, AListIsNeitherALabelNorASentence) {
+    EXPECT_ERROR(
+        read_examples(put("a.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"text\": \"a\", \"label\": [0, 1]}\n")),
+        "line 2: label: expected a text or a number, found a list");
+    EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": [\"a\"], \"label\": 1}\n")), "line 1: text: expected a text");
+    EXPECT_EQ(read_examples(put("a.jsonl", "{\"text\": \"a\", \"tokens\": [1]}\n")).examples[0].sentence1, "a");
+}
+
+TEST_F(ReadExamplesTest, PairsAreKnownByTheirNamesInAnyOrder) {
+    for (const char* header : {"label,hypothesis,premise", "label,sentence,question", "label,text_pair,text"}) {
+        const auto dataset = read_examples(put("a.csv", header + std::string("\n1,second,first\n")));
+        EXPECT_EQ(dataset.examples[0].sentence1, "first") << header;
+        EXPECT_EQ(dataset.examples[0].sentence2, "second") << header;
+        EXPECT_EQ(dataset.guessed_columns, Names());
+    }
+}
+
+TEST_F(ReadExamplesTest, ATextAloneIsNotPairedWithWhatIsNone) {
+    for (const char* header : {"label_text,text,label", ",text,label", "labels,text,label", "idx,text,label"}) {
+        const auto dataset = read_examples(put("a.csv", header + std::string("\n1,words,0\n")));
+        EXPECT_EQ(dataset.examples[0].sentence1, "words") << header;
+        EXPECT_FALSE(dataset.examples[0].sentence2) << header;
+        EXPECT_EQ(dataset.guessed_columns, Names());
+    }
+    EXPECT_EQ(read_examples(put("a.csv", "title,text,label\na,b,1\n")).guessed_columns, Names({"text"}));
+}
+
+TEST_F(ReadExamplesTest, AModelsClassesMayHaveTheirNumbers) {
+    const auto file = put("a.csv", "text,label\na,2\nb,0\n");
+    Labels labels{ProblemType::classification, {"neg", "neu", "pos"}};
+    EXPECT_ERROR(read_examples(file, labels), "unknown label \"2\"");  // those of a file's names would be chance
+    labels.have_numbers = true;
+    EXPECT_EQ(read_examples(file, labels).examples[0].label, 2.0);
+    labels.names = {"neg", "1", "pos"};
+    EXPECT_ERROR(read_examples(file, labels), "unknown label \"2\"");
+    labels.names = {"neg", "pos"};
+    EXPECT_ERROR(read_examples(file, labels), "line 2: unknown label \"2\", expected one of neg, pos");
+}
+
+TEST_F(ReadExamplesTest, ATasksDataMayBeAsDatasetsWritesThem) {
+    DataOptions options;
+    options.task_name = "mrpc";
+    options.train_file = put("a.jsonl", R"({"sentence1": "a", "sentence2": "b", "label": 1, "idx": 0})");
+    const auto dataset = load_datasets(options, Split::train, std::nullopt, {}).front();
+    EXPECT_EQ(dataset.labels.names, Names({"not_equivalent", "equivalent"}));
+    EXPECT_EQ(dataset.examples[0].label, 1.0);
+    EXPECT_EQ(dataset.examples[0].sentence2, "b");
+}
+
+TEST_F(ReadExamplesTest, MinusOneAmongClassesIsAWarning) {
+    DataOptions options;
+    options.train_file = put("a.csv", "text,label\na,-1\nb,0\nc,1\n");
+    std::string warning;
+    Sink sink;
+    sink.on_warning = [&](std::string_view text) { warning = text; };
+    load_datasets(options, Split::train, std::nullopt, sink);
+    EXPECT_TRUE(contains(warning, "a.csv: -1 is taken for a class like 1"));
 }
 
 TEST_F(ReadExamplesTest, BadFilesAreErrors) {
@@ -137,7 +215,12 @@ TEST_F(ReadExamplesTest, BadFilesAreErrors) {
     EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": \"a\"}\n{\"text\"")), "line 2: expected one JSON object");
     const std::string deep = std::string(1000000, '[') + std::string(1000000, ']');
     EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": " + deep + "}")),
-                 "line 1: expected one JSON object, not nested");
+                 "line 1: expected one JSON object a line: it is nested too deep");
+    EXPECT_ERROR(read_examples(put("a.json", "[{\"text\": \"a\"}]")), "a line: found a list");
+    EXPECT_ERROR(read_examples(put("a.json", "{\n\"text\": \"a\"}")),
+                 "line 1: expected one JSON object a line: parse error");
+    EXPECT_ERROR(read_examples(put("a.json", "{\"text\": NaN}")),
+                 "line 1: expected one JSON object a line: parse error");
     EXPECT_ERROR(read_examples(put("a.parquet", "x")), ".parquet");
     EXPECT_ERROR(read_examples(folder / "absent.csv"), "absent.csv");
 }

@@ -104,6 +104,8 @@ TEST_F(Squad, QuestionsComeALine) {
     EXPECT_EQ(set.questions[0].id, "0");
     EXPECT_EQ(set.questions[1].id, "x");
     EXPECT_FALSE(set.is_labelled);
+    std::istringstream numbered("{\"question\": \"what\", \"context\": \"c\", \"id\": 7}\n");
+    EXPECT_EQ(read_question_lines(numbered).questions[0].id, "7");
     std::istringstream broken("a\t\xff\n");
     EXPECT_ERROR(read_question_lines(broken), "standard input: line 1: isn't UTF-8");
 }
@@ -123,7 +125,7 @@ TEST_F(Squad, NamesThePathOfWhatIsWrong) {
     refuse(paragraph(R"({"qas": []})"), "data[0].paragraphs[0].context: is missing");
     refuse(paragraph(R"({"context": " ", "qas": []})"), "data[0].paragraphs[0].context: is empty");
     refuse(paragraph(R"({"context": "c", "qas": {}})"), "data[0].paragraphs[0].qas: expected a list");
-    refuse(paragraph(R"({"context": "c", "qas": [{"id": 7, "question": "q"}]})"),
+    refuse(paragraph(R"({"context": "c", "qas": [{"id": true, "question": "q"}]})"),
            "data[0].paragraphs[0].qas[0].id: expected a text");
     refuse(paragraph(R"({"context": "c", "qas": [{"id": "7", "question": ""}]})"), "qas[0].question: is empty");
     refuse(paragraph(R"({"context": "c", "qas": [{"id": "7", "question": "q"}, {"id": "7", "question": "q"}]})"),
@@ -284,6 +286,21 @@ TEST_F(ChooseAnswers, AreWrittenAsLinesWithTheirPlaces) {
     EXPECT_THROW(write_answers(cells, PredictionFormat::tsv, set, {}, 0), UsageError);
 }
 
+// As in a table's first row: the answer, though another candidate scores more; and a question has one always.
+TEST_F(ChooseAnswers, TheChosenOneComesFirst) {
+    put(0, 4, 4);
+    put(4, 3, 3);
+    AnswerOptions options;
+    options.version_2_with_negative = true;
+    options.null_score_diff_threshold = 100;
+    std::ostringstream cells;
+    write_answers(cells, PredictionFormat::tsv, set, {choose(options)}, 2);
+    const auto rows = cells.str().substr(cells.str().find('\n') + 1);
+    EXPECT_TRUE(rows.starts_with("1\t1\tb\t")) << rows;
+    EXPECT_PRED2(test::contains, rows, "\n1\t2\t\t");
+    EXPECT_EQ(QuestionAnswer{}.best(3).size(), 1U);
+}
+
 // ---- metrics
 
 TEST(NormalizeAnswer, DropsCasePunctuationArticlesAndSpaces) {
@@ -331,6 +348,9 @@ TEST_F(Squad, FilesOfPredictionsAreChecked) {
     EXPECT_ERROR(read_predictions(put("p.json", R"({"a": 1})")), "p.json: a: expected a text");
     EXPECT_ERROR(read_predictions(put("p.json", R"([1])")), "expected a JSON object");
     EXPECT_ERROR(read_no_answer_odds(put("p.json", R"({"a": "x"})")), "a: expected a number");
+    EXPECT_ERROR(read_predictions(put("p.json", R"({"a": ["x"]})")), "p.json: a: expected a text");
+    EXPECT_ERROR(read_predictions(put("p.json", R"({"a": "x", "a": "y"})")), "p.json: a: the id occurs twice");
+    EXPECT_ERROR(read_no_answer_odds(put("p.json", R"({"a": 1e999})")), "p.json: number overflow");
 }
 
 std::filesystem::path official(const std::string& name) {
