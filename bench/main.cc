@@ -39,7 +39,7 @@ int main(int argc, char** argv) try {
     if (argc < 2) fail_usage("usage: moebert_bench CASES.json [ONLY]  (texts are read from $MOEBERT_SHARED/data)");
     Sink sink;
     sink.on_warning = [](std::string_view text) { std::cerr << text << '\n'; };
-    prepare_runtime(0, 1, sink);
+    prepare_runtime(0, {}, sink);
     run_file(argv[1], argc > 2 ? argv[2] : "");
     return 0;
 } catch (const std::exception& error) {

@@ -7,6 +7,7 @@
 #include "core/json_text.h"
 #include "core/nearest.h"
 #include "io/file.h"
+#include "io/json.h"
 
 namespace moebert::cli {
 namespace {
@@ -63,9 +64,8 @@ std::string lower(std::string word) {
     return word;
 }
 
-std::vector<std::string> read_json_config(const std::string& file) try {
-    const auto json = nlohmann::json::parse(read_text(file));
-    if (!json.is_object()) throw InputError(file, "", "expected a JSON object of option names and values");
+std::vector<std::string> read_json_config(const std::string& file) {
+    const auto json = parse_json_object(read_text(file), file);
     std::vector<std::string> arguments;
     for (const auto& [name, value] : json.items()) {
         if (value.is_null()) continue;
@@ -73,13 +73,30 @@ std::vector<std::string> read_json_config(const std::string& file) try {
         arguments.push_back("--" + name + "=" + plain_text(value));
     }
     return arguments;
-} catch (const nlohmann::json::exception& error) {
-    throw InputError(file, "", error.what());
+}
+
+// CLI11 cuts quoted values at '#', and doesn't know escapes.
+void check_quoted_values(const std::string& file, const std::string& text) {
+    std::istringstream in(text);
+    std::size_t number = 0;
+    for (std::string line; std::getline(in, line);) {
+        ++number;
+        const auto begin = line.find_first_not_of(" \t", line.find('=') + 1);
+        if (line.find('=') == std::string::npos || begin == std::string::npos) continue;
+        const char quote = line[begin];
+        if (quote != '"' && quote != '\'') continue;
+        const auto special = line.find_first_of("#\\", begin + 1), end = line.find(quote, begin + 1);
+        if (special < end)
+            throw InputError(file, fmt::format("line {}", number),
+                             fmt::format("'{}' in a quoted value is not understood; JSON has it", line[special]));
+    }
 }
 
 // A TOML recipe's [sections] are headings only.
 std::vector<std::string> read_toml_config(const std::string& file) try {
-    std::istringstream in(read_text(file));
+    const auto text = read_text(file);
+    check_quoted_values(file, text);
+    std::istringstream in(text);
     std::vector<std::string> arguments;
     for (const auto& item : CLI::ConfigTOML().from_config(in)) {
         if (item.name == "++" || item.name == "--") continue;  // where a section begins and ends
@@ -120,6 +137,7 @@ std::vector<std::string> prepare_arguments(const CLI::App& app, const std::vecto
         const bool has_value = argument.find('=') != std::string::npos;
         if (name == "config") {
             if (!has_value && i + 1 == arguments.size()) fail_usage("--config: a file is needed");
+            if (!from_file.empty()) fail_usage("--config: given twice; one file is read");
             from_file = read_config(app, has_value ? argument.substr(9) : arguments[++i]);
             continue;
         }
@@ -129,11 +147,27 @@ std::vector<std::string> prepare_arguments(const CLI::App& app, const std::vecto
         given.push_back(argument);
     }
     from_file.insert(from_file.end(), given.begin(), given.end());  // the command line comes last and wins
-    return from_file;
+    std::vector<std::string> all;
+    for (auto& argument : from_file) {
+        const bool is_empty = is_option(argument) && argument.find('=') == argument.size() - 1;
+        const auto name = is_empty ? argument.substr(2, argument.size() - 3) : "";
+        if (!is_empty || !takes_text(app, name)) {
+            all.push_back(std::move(argument));
+            continue;
+        }
+        if (app.get_option("--" + name)->get_type_name() != "TEXT") fail_usage("{}: '' given; a value is needed", name);
+        all.push_back("--" + name);  // CLI11 would take the next argument for the value
+        all.emplace_back();
+    }
+    return all;
 }
 
-void refuse_occupied(const std::string& output_dir) {
-    if (is_occupied(output_dir))
+void check_output_dir(const std::string& output_dir, const std::string& source, bool overwrite) {
+    if (output_dir.empty()) fail_usage("--output_dir is needed");
+    std::error_code none;
+    if (std::filesystem::equivalent(source, output_dir, none))
+        fail_usage("{}: the output folder must be another one than the model's", output_dir);
+    if (!overwrite && is_occupied(output_dir))
         fail_usage("{}: the folder is not empty; give --overwrite_output_dir to write into it", output_dir);
 }
 

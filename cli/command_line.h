@@ -75,8 +75,8 @@ private:
 // options. Throws a UsageError for an option that `app` doesn't know, with the nearest one it does.
 std::vector<std::string> prepare_arguments(const CLI::App& app, const std::vector<std::string>& arguments);
 
-// A UsageError where the output folder is not empty.
-void refuse_occupied(const std::string& output_dir);
+// A UsageError for no output folder, the one that is read from, or without `overwrite` one that is not empty.
+void check_output_dir(const std::string& output_dir, const std::string& source, bool overwrite);
 
 // A subcommand's result: one line of JSON on standard output.
 void print_result(const nlohmann::json& result);

@@ -19,12 +19,9 @@ void describe(Visitor& visit, ConvertOptions& o) {
 }
 
 void run(const ConvertOptions& o) {
-    namespace fs = std::filesystem;
     if (o.to != "prepared" && o.to != "safetensors")
         fail_usage("to: '{}' given; expected prepared or safetensors", o.to);
-    if (fs::exists(o.output_dir) && fs::equivalent(o.model_name_or_path, o.output_dir))
-        fail_usage("{}: the output folder must be another one than the model's", o.output_dir);
-    if (!o.overwrite_output_dir) refuse_occupied(o.output_dir);
+    check_output_dir(o.output_dir, o.model_name_or_path, o.overwrite_output_dir);
     if (engine::is_prepared(o.model_name_or_path) != (o.to == "safetensors"))
         fail_usage("{} is {} already", o.model_name_or_path, o.to == "prepared" ? "prepared" : "a checkpoint");
     nlohmann::json summary{{"output_dir", o.output_dir}, {"to", o.to}};

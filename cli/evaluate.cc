@@ -43,7 +43,7 @@ void score_files(const EvaluateCommand& o, const Sink& sink) {
 
 void run(EvaluateCommand o, const Session& session) {
     o.data = with_limit(o.data, o.data.max_eval_samples);
-    if (!o.files.predictions.empty()) return score_files(o, session.sink);
+    if (!o.files.predictions.empty()) return session.world.is_first() ? score_files(o, session.sink) : void();
     if (!o.files.null_odds.empty()) fail_usage("--null_odds: --predictions is needed with it");
     const auto& model = o.inference.model_name_or_path;
     if (model.empty()) fail_usage("--model_name_or_path is needed (or --predictions)");

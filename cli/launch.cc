@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -21,8 +22,24 @@ namespace {
 
 constexpr const char* kErrors = "MOEBERT_ERRORS_TO";  // a file descriptor
 
-volatile std::sig_atomic_t last_signal = 0;
-void note(int signal) { last_signal = signal == SIGALRM ? SIGKILL : signal; }
+// Signals that the launcher waits for, instead of being interrupted by them: none is lost then, whenever it comes.
+class Signals {
+public:
+    Signals() {
+        ::sigemptyset(&set_);
+        for (const int signal : {SIGINT, SIGTERM, SIGALRM, SIGCHLD}) ::sigaddset(&set_, signal);
+        ::signal(SIGCHLD, SIG_DFL);  // ignored, children would leave no status
+        ::sigprocmask(SIG_BLOCK, &set_, &before_);
+    }
+    int wait() const {
+        int signal = 0;
+        return ::sigwait(&set_, &signal) == 0 ? signal : SIGTERM;
+    }
+    void restore() const { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+private:
+    sigset_t set_{}, before_{};
+};
 
 // A port that nobody uses now.
 int free_port() {
@@ -55,11 +72,6 @@ struct Child {
 class Launcher {
 public:
     Launcher(int processes, const std::vector<std::string>& arguments) : arguments_(arguments) {
-        struct sigaction action {};
-        action.sa_handler = note;  // without SA_RESTART: waitpid() returns
-        ::sigaction(SIGINT, &action, nullptr);
-        ::sigaction(SIGTERM, &action, nullptr);
-        ::sigaction(SIGALRM, &action, nullptr);
         const int port = free_port();
         for (int rank = 0; rank < processes; ++rank) children_.push_back(start(rank, processes, port));
     }
@@ -71,33 +83,37 @@ public:
     Launcher& operator=(const Launcher&) = delete;
 
     int run() {
-        int code = 0;
-        std::string message;
-        for (std::size_t left = children_.size(); left > 0;) {
+        while (std::ranges::any_of(children_, &Child::running)) {
+            const int signal = signals_.wait();
+            if (signal == SIGALRM) signal_all(SIGKILL);
+            if (signal == SIGINT || signal == SIGTERM) signal_all(passed_on_ = signal);
             int status = 0;
-            const pid_t pid = ::waitpid(-1, &status, 0);
-            if (last_signal != 0) signal_all(last_signal);
-            last_signal = 0;
-            for (std::size_t rank = 0; rank < children_.size(); ++rank) {
-                auto& child = children_[rank];
-                if (child.pid != pid) continue;
-                child.running = false;
-                --left;
-                if (status == 0 || code != 0) continue;
-                code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-                message = child.message();
-                if (WIFSIGNALED(status))
-                    message = fmt::format("process {} of {} was ended by signal {} ({})", rank, children_.size(),
-                                          WTERMSIG(status), strsignal(WTERMSIG(status)));
-                ::alarm(kPatience);  // the others notice by themselves; those that don't are ended
-            }
+            for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG))
+                take_status(pid, status);
         }
-        if (code != 0 && !report_to_launcher(message)) fmt::print(stderr, "moebert: {}\n", message);
-        return code;
+        if (code_ != 0 && !report_to_launcher(message_)) fmt::print(stderr, "moebert: {}\n", message_);
+        return code_;
     }
 
 private:
     static constexpr unsigned kPatience = 10;  // seconds
+
+    // The first failure is the job's.
+    void take_status(pid_t pid, int status) {
+        const auto child = std::ranges::find(children_, pid, &Child::pid);
+        if (child == children_.end()) return;
+        child->running = false;
+        if (status == 0 || code_ != 0) return;
+        code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        message_ = child->message();
+        if (WIFSIGNALED(status)) {
+            const int signal = WTERMSIG(status);
+            if (signal == passed_on_) code_ = 128 + signal;
+            message_ = fmt::format("process {} of {} was ended by signal {} ({})", child - children_.begin(),
+                                   children_.size(), signal, strsignal(signal));
+        }
+        ::alarm(kPatience);  // the others notice by themselves; those that don't are ended
+    }
 
     Child start(int rank, int processes, int port) const {
         int errors[2];
@@ -109,6 +125,7 @@ private:
             ::close(errors[1]);
             return {pid, errors[0]};
         }
+        signals_.restore();
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // no orphans, however this process ends
         if (::getppid() != parent) ::_exit(1);
         ::setpgid(0, 0);  // a terminal's Ctrl-C is passed on, once
@@ -135,7 +152,10 @@ private:
     }
 
     const std::vector<std::string>& arguments_;
+    const Signals signals_;  // before the children
     std::vector<Child> children_;
+    int code_ = 0, passed_on_ = 0;
+    std::string message_;
 };
 
 }  // namespace

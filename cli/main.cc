@@ -23,7 +23,10 @@ using namespace moebert::cli;
 
 std::string quoted(const std::string& argument) {
     const bool plain = !argument.empty() && argument.find_first_of(" \t\n'\"\\$`*?&|;<>()") == std::string::npos;
-    return plain ? argument : "'" + argument + "'";
+    if (plain) return argument;
+    std::string text = "'";
+    for (const char c : argument) text += c == '\'' ? "'\\''" : std::string(1, c);
+    return text + "'";
 }
 
 // "moebert finetune ...": without the folder the program lies in.
@@ -79,17 +82,17 @@ void check_shared(const std::string& name, int processes) {
 [[noreturn]] void fail_conversion(const CLI::App& app, const std::string& problem) {
     const auto name = problem.find("--"), equals = problem.find(" = ");
     if (name == std::string::npos || equals == std::string::npos || equals < name) fail_usage("{}", problem);
-    std::string expected = "another value";
+    std::string expected = "another value", value = problem.substr(equals + 3);
     for (const auto* command : app.get_subcommands())
         if (const auto* option = command->get_option_no_throw(problem.substr(name, equals - name))) {
-            const auto type = option->get_type_name();
+            const auto type = option->get_items_expected_max() == 0 ? "BOOLEAN" : option->get_type_name();
             expected = type == "INT"       ? "a whole number"
                        : type == "FLOAT"   ? "a number"
                        : type == "BOOLEAN" ? "true or false"
                                            : expected;
+            if (!option->results().empty()) value = option->results().back();  // the last one counts
         }
-    fail_usage("{}: '{}' given; expected {}", problem.substr(name + 2, equals - name - 2), problem.substr(equals + 3),
-               expected);
+    fail_usage("{}: '{}' given; expected {}", problem.substr(name + 2, equals - name - 2), value, expected);
 }
 
 void run(const std::vector<std::string>& arguments) {

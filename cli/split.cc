@@ -14,7 +14,8 @@ struct SplitOptions {
 };
 
 void run(const SplitOptions& o, const Session& session) {
-    if (!o.overwrite_output_dir) refuse_occupied(o.output_dir);
+    check_output_dir(o.output_dir, o.model_name_or_path, o.overwrite_output_dir);
+    warn_of_unused(o.moe, session.sink);
     const auto plan = student_plan(o.moe, o.seed);
     const auto dense = load_checkpoint(o.model_name_or_path);
     check_plan(plan, dense.config);

@@ -22,20 +22,19 @@ std::string clock_text(double seconds) {
 // What is under way, and since when.
 class Work {
 public:
-    // Whether it is another one than before.
-    bool take(const Progress& progress) {
-        if (progress.what == what_) return false;
+    void take(const Progress& progress) {
+        if (progress.what == what_) return;
         what_ = progress.what;
         start_ = Clock::now();
-        return true;
+        done_ = progress.done;
     }
     void finish() { what_.clear(); }
 
     // "300/715  loss 0.2131, 1840 tokens/s  1:20 left"
     std::string text(const Progress& p) const {
-        const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count(), share = share_of(p);
+        const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count(), done = p.done - done_;
         return fmt::format("{:.0f}/{:.0f}  {}{}{} left", p.done, p.total, p.detail, p.detail.empty() ? "" : "  ",
-                           clock_text(share > 0 ? elapsed * (1 - share) / share : 0));
+                           clock_text(done > 0 ? elapsed * (p.total - p.done) / done : 0));
     }
 
     static double share_of(const Progress& p) { return p.total > 0 ? p.done / p.total : 1.0; }
@@ -43,13 +42,14 @@ public:
 private:
     std::string what_;
     Clock::time_point start_;
+    double done_ = 0;  // then: a training has its evaluations in between, and may go on from a checkpoint
 };
 
 // Where there is no terminal: a line now and then.
 class Lines {
 public:
     void show(const Progress& progress) {
-        if (work_.take(progress)) last_ = Clock::now();
+        work_.take(progress);
         if (progress.done >= progress.total) return work_.finish();
         if (Clock::now() - last_ < std::chrono::seconds(30)) return;
         last_ = Clock::now();
@@ -58,7 +58,7 @@ public:
 
 private:
     Work work_;
-    Clock::time_point last_;
+    Clock::time_point last_ = Clock::now();
 };
 
 class Bar {

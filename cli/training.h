@@ -29,7 +29,7 @@ struct TrainingCommand {
         ignored.warn(app, session.sink);
         job.command = session.command;
         job.world = session.world;
-        prepare_runtime(job.train.num_threads, job.world.local_size, session.sink);
+        prepare_runtime(job.train.num_threads, job.world, session.sink);
     }
 
     // The first process's, for all of them.

@@ -5,7 +5,7 @@ set_target_properties(moebert_library PROPERTIES OUTPUT_NAME moebert EXPORT_NAME
                                                  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_compile_features(moebert_library PUBLIC cxx_std_17)
 target_compile_definitions(moebert_library PRIVATE MOEBERT_VERSION="${PROJECT_VERSION}")
-target_include_directories(moebert_library PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
+target_include_directories(moebert_library PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                                   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(moebert_library PRIVATE $<BUILD_INTERFACE:moebert_flags> $<BUILD_INTERFACE:moebert_engine>)
 target_link_options(moebert_library PRIVATE LINKER:--exclude-libs,ALL)

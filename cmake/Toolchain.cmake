@@ -22,7 +22,7 @@ add_library(moebert_flags INTERFACE)
 target_compile_options(moebert_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor $<$<BOOL:${MOEBERT_WERROR}>:-Werror>)
 # Of files that are compiled together: names that one of them has for itself are seen by the next.
 target_compile_options(moebert_flags INTERFACE $<$<BOOL:${CMAKE_UNITY_BUILD}>:-Wno-shadow -Wno-subobject-linkage>)
-target_include_directories(moebert_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+target_include_directories(moebert_flags INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 if(MOEBERT_SANITIZE)
   target_compile_options(moebert_flags INTERFACE -fsanitize=${MOEBERT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(moebert_flags INTERFACE -fsanitize=${MOEBERT_SANITIZE})

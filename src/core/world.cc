@@ -1,7 +1,10 @@
 #include "core/world.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <sstream>
+#include <string_view>
 
 #include "core/error.h"
 
@@ -50,6 +53,25 @@ std::string first_host(const std::string& list) {
     return list.substr(0, bracket) + list.substr(bracket + 1, end - bracket - 1) + after;
 }
 
+// How many of a Slurm step's tasks are on node number `node`, out of "4(x2),3"; nothing where that isn't understood.
+std::optional<int> tasks_on_node(const std::string& list, int node) {
+    std::istringstream in(list);
+    for (std::string part; std::getline(in, part, ',');) {
+        int tasks = 0, nodes = 1;
+        const auto* end = part.data() + part.size();
+        auto [rest, error] = std::from_chars(part.data(), end, tasks);
+        if (error != std::errc{} || tasks < 1) return std::nullopt;
+        if (rest != end) {
+            const std::string_view times(rest, end);
+            if (!times.starts_with("(x") || !times.ends_with(")")) return std::nullopt;
+            if (std::from_chars(rest + 2, end - 1, nodes).ptr != end - 1 || nodes < 1) return std::nullopt;
+        }
+        if (node < nodes) return tasks;
+        node -= nodes;
+    }
+    return std::nullopt;
+}
+
 struct Names {
     const char *size, *rank, *local_rank, *local_size;
 };
@@ -84,11 +106,17 @@ World read_world(const Environment& environment) {
         world = read(reader, {"WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"});
     } else if (slurm) {
         world = read(reader, {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS_PER_NODE"});
+        const auto counts = reader.text("SLURM_STEP_TASKS_PER_NODE");
+        if (const auto tasks =
+                counts ? tasks_on_node(*counts, reader.number("SLURM_NODEID", 0, kMost).value_or(0)) : std::nullopt)
+            world.local_size = std::max(world.local_rank + 1, std::min(*tasks, world.size));
+        world.may_have_own_cores = true;
         if (const auto hosts = reader.text("SLURM_STEP_NODELIST")) world.master_address = first_host(*hosts);
         if (const auto job = reader.number("SLURM_JOB_ID", 0, 2147483647)) world.master_port = 20000 + *job % 10000;
     } else if (open_mpi) {
         world = read(reader, {"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK",
                               "OMPI_COMM_WORLD_LOCAL_SIZE"});
+        world.may_have_own_cores = true;
     }
     const auto address = reader.text("MASTER_ADDR");
     if (address) world.master_address = *address;

@@ -13,6 +13,8 @@ struct World {
     int local_rank = 0, local_size = 1;  // of those on this machine
     std::string master_address = "127.0.0.1";
     int master_port = 29500;  // where rank 0 listens
+    // Slurm and Open MPI may give each process cores of its own.
+    bool may_have_own_cores = false;
 
     bool is_first() const { return rank == 0; }
 };

@@ -17,6 +17,10 @@ void check_plan(const StudentPlan& plan, const ModelConfig& dense) {
 Importance load_scores(const std::filesystem::path& file, const Checkpoint& dense, const Sink& sink) {
     auto scores = load_importance(file);
     const auto& c = dense.config;
+    if (scores.source.world_size > 1)
+        throw InputError(file, "",
+                         fmt::format("is part {} of {}; add them up with `moebert merge-importance` first",
+                                     scores.source.rank, scores.source.world_size));
     if (scores.layers() != c.num_hidden_layers || scores.neurons() != c.intermediate_size)
         throw InputError(file, "",
                          fmt::format("scores of {} layers of {} neurons; the model has {} layers of {}",

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/options.h"
+#include "core/sink.h"
 #include "moe/build_student.h"
 
 namespace moebert {
@@ -40,6 +41,8 @@ void describe(Visitor& visit, MoeOptions& o) {
 }
 
 MoeConfig moe_config(const MoeOptions& options);
+// A warning for each that was given, but that the others leave without effect.
+void warn_of_unused(const MoeOptions& options, const Sink& sink);
 StudentPlan student_plan(const MoeOptions& options, std::int64_t seed);
 
 }  // namespace moebert

@@ -42,7 +42,8 @@ void BestModel::judge(const Metrics& metrics, std::int64_t step) {
     const auto found = std::find_if(metrics.begin(), metrics.end(), [&](const auto& m) { return m.first == name; });
     if (found == metrics.end()) fail_usage("metric_for_best_model: '{}' is none of the task's metrics", name);
     const auto value = found->second;
-    const bool greater = options_.greater_is_better.value_or(name != "loss" && name != "mse");
+    const auto plain = name.substr(0, name.ends_with("_mm") ? name.size() - 3 : name.size());  // MNLI's mismatched part
+    const bool greater = options_.greater_is_better.value_or(plain != "loss" && plain != "mse");
     // A correlation is NaN where all predictions are alike: anything is better than that.
     if (step_ < 0 || (std::isnan(value_) && !std::isnan(value)) || (greater ? value > value_ : value < value_)) {
         value_ = value;

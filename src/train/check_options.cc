@@ -43,14 +43,17 @@ void check_options(const TrainOptions& o) {
     require(o.learning_rate >= 0 && std::isfinite(o.learning_rate), "learning_rate", fmt::to_string(o.learning_rate),
             "0 or more");
     require(o.warmup_ratio >= 0 && o.warmup_ratio <= 1, "warmup_ratio", fmt::to_string(o.warmup_ratio), "0 to 1");
-    require(o.weight_decay >= 0, "weight_decay", fmt::to_string(o.weight_decay), "0 or more");
+    require(o.weight_decay >= 0 && std::isfinite(o.weight_decay), "weight_decay", fmt::to_string(o.weight_decay),
+            "0 or more");
     require(o.max_grad_norm >= 0, "max_grad_norm", fmt::to_string(o.max_grad_norm), "0 or more");
     const auto is_decay = [](double beta) { return beta >= 0 && beta < 1; };
     require(is_decay(o.adam_beta1), "adam_beta1", fmt::to_string(o.adam_beta1), "0 or more, below 1");
     require(is_decay(o.adam_beta2), "adam_beta2", fmt::to_string(o.adam_beta2), "0 or more, below 1");
     if (o.dropout)
         require(*o.dropout >= 0 && *o.dropout < 1, "dropout", fmt::to_string(*o.dropout), "0 or more, below 1");
-    require(o.adam_epsilon >= 0, "adam_epsilon", fmt::to_string(o.adam_epsilon), "0 or more");
+    require(o.adam_epsilon > 0 && std::isfinite(o.adam_epsilon), "adam_epsilon", fmt::to_string(o.adam_epsilon),
+            "more than 0");  // weights without a gradient would be 0 / 0
+    require(o.ddp_timeout >= 1 && o.ddp_timeout <= kMost, "ddp_timeout", std::to_string(o.ddp_timeout), "1 to 1000000");
     require(o.warmup_steps >= 0, "warmup_steps", std::to_string(o.warmup_steps), "0 or more");
     require(o.early_stopping_patience >= 0, "early_stopping_patience", std::to_string(o.early_stopping_patience),
             "0 or more");

@@ -118,8 +118,19 @@ nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, c
     const Validation validation(job, labels, input, processes, sink);
     const auto resumed =
         common_checkpoint(job.train, {job.model_name_or_path, distill.student_name_or_path}, processes, sink);
+    const bool scores_first = !resumed && distill.student_name_or_path.empty() && options.importance_file.empty() &&
+                              parse_split_method(options.split_method) != SplitMethod::random;
+    std::unique_ptr<FolderLock> lock;
+    if (scores_first) lock = lock_output(job.train, processes);  // before that work, which leaves a file there
+    if (distill.student_name_or_path.empty()) {
+        warn_of_unused(options, sink);
+        if (distill.load_balance > 0 && !is_gated(parse_route_method(options.route_method)))
+            sink.warning("load_balance: has no effect with {}, which has no gates", options.route_method);
+    }
     auto models = load_pair(job, options, distill, training.front().features, *checkpoint, resumed, processes, sink);
     auto settings = distillation_settings(options, distill, *checkpoint);
+    if (distill.load_balance > 0 && is_gated(models.student.config.moe->route_method))  // a pass's tokens are balanced
+        settings["sentences_a_pass"] = job.train.per_device_train_batch_size * processes.size();
     checkpoint.reset();
     const auto teacher_scores = validation.evaluate(models.teacher);
     freeze_weights(models.teacher, compute_dtype(job.train, models.teacher.device(), {}));
@@ -133,6 +144,7 @@ nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, c
     training_job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
         return distillation_step(models, distill, batch, forward_options, share);
     };
+    if (!scores_first) lock = lock_output(job.train, processes);
     return train_and_save(job, training_job, validation, with_prefix("teacher_", teacher_scores), sink);
 }
 

@@ -65,6 +65,7 @@ nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
         const auto loss = share.sentences * task_losses(model.config.problem_type, output.logits, batch).mean();
         return StepLoss{loss, {loss}, {}};
     };
+    const auto lock = lock_output(job.train, processes);
     return train_and_save(job, training_job, validation, nlohmann::json::object(), sink);
 }
 

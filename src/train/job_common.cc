@@ -17,11 +17,12 @@
 
 namespace moebert {
 
-void prepare_runtime(std::int64_t num_threads, int local_size, const Sink& sink) {
-    if (num_threads < 0) fail_usage("num_threads: {} given; expected 0 or more", num_threads);
+void prepare_runtime(std::int64_t num_threads, const World& world, const Sink& sink) {
+    constexpr std::int64_t kMostThreads = 1024;  // more are a mistake
+    if (num_threads < 0 || num_threads > kMostThreads)
+        fail_usage("num_threads: {} given; expected 0 (one a core) to {}", num_threads, kMostThreads);
     // libtorch's own default is one thread where it can't tell the processor's cores.
-    const auto cores = static_cast<std::int64_t>(usable_cores()) / local_size;
-    at::set_num_threads(static_cast<int>(num_threads > 0 ? num_threads : std::max<std::int64_t>(1, cores)));
+    at::set_num_threads(static_cast<int>(num_threads > 0 ? num_threads : own_cores(world)));
     keep_tensor_memory();
     torch::InferenceMode inference;
     constexpr std::int64_t kSize = 384;
@@ -125,17 +126,28 @@ void check_nothing_is_lost(const TrainOptions& options) {
 void check_sources_stay(const TrainOptions& options, const std::vector<fs::path>& sources) {
     auto removed = list_checkpoints(options.output_dir);
     removed.push_back(best_checkpoint(options.output_dir));
+    removed.emplace_back(options.output_dir);
     std::error_code none;
     for (const auto& source : sources)
         for (const auto& folder : removed)
             if (fs::equivalent(source, folder, none))
                 fail_usage(
-                    "{}: --overwrite_output_dir would remove it, which the model is read from; give another "
-                    "--output_dir",
+                    "{}: --overwrite_output_dir would remove it or write over it, and the model is read from there; "
+                    "give another --output_dir",
                     source.string());
 }
 
 }  // namespace
+
+std::unique_ptr<FolderLock> lock_output(const TrainOptions& options, const Processes& processes) {
+    std::unique_ptr<FolderLock> lock;
+    first_finds(processes, [&] {
+        make_folder(options.output_dir);
+        lock = std::make_unique<FolderLock>(options.output_dir);
+        return std::string();
+    });
+    return lock;
+}
 
 std::optional<fs::path> common_checkpoint(const TrainOptions& options, const std::vector<fs::path>& sources,
                                           const Processes& processes, const Sink& sink) {

@@ -3,9 +3,11 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "io/file.h"
 #include "tasks/text_input.h"
 #include "train/evaluation.h"
 #include "train/jobs.h"
@@ -40,9 +42,9 @@ private:
     const Sink& sink_;
 };
 
-// Trains (`training.evaluate` is set here), and leaves model, tokenizer, results and model card in
-// output_dir, those of the first process. `scores` are written beside the student's own. Returns what all_results.json
-// holds.
+// Trains (`training.evaluate` is set here; the output folder is locked), and leaves model, tokenizer, results and model
+// card in output_dir, those of the first process. `scores` are written beside the student's own. Returns what
+// all_results.json holds.
 nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, const Validation& validation,
                               const nlohmann::json& scores, const Sink& sink);
 
@@ -58,6 +60,9 @@ Processes join_processes(const JobContext& job);
 std::optional<std::filesystem::path> common_checkpoint(const TrainOptions& options,
                                                        const std::vector<std::filesystem::path>& sources,
                                                        const Processes& processes, const Sink& sink);
+
+// The output folder, made and for this run alone; held by the first process.
+std::unique_ptr<FolderLock> lock_output(const TrainOptions& options, const Processes& processes);
 
 nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics);
 

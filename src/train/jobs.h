@@ -17,7 +17,7 @@ namespace moebert {
 
 // Sets the number of threads (0: one a core, shared among `local_size` processes) and warns when float32 matrix
 // products are far slower than the processor, which happens when libtorch finds only the reference BLAS.
-void prepare_runtime(std::int64_t num_threads, int local_size, const Sink& sink);
+void prepare_runtime(std::int64_t num_threads, const World& world, const Sink& sink);
 
 struct JobContext {
     std::string model_name_or_path;

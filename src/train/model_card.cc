@@ -19,6 +19,12 @@ std::string describe_model(const ModelConfig& c) {
                       to_string(c.moe->route_method));
 }
 
+// Of the folder, also where it is given as "out/" or ".".
+std::string name_of(const std::filesystem::path& directory) {
+    const auto path = std::filesystem::absolute(directory).lexically_normal();
+    return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
 std::string score_table(const nlohmann::json& results) {
     std::string rows;
     for (const auto& [name, value] : results.items())
@@ -35,7 +41,7 @@ void save_model_card(const std::filesystem::path& directory, const ModelConfig& 
     const auto card = fmt::format(
         "---\nlibrary_name: moebert\ntags:\n- bert\n{}---\n\n# {}\n\n{}\n\nTrained on {} from `{}`.\n\n## Made by\n\n"
         "```\n{}\n```\n\n## Scores\n\n{}",
-        config.moe ? "- mixture-of-experts\n" : "", directory.filename().string(), describe_model(config), task,
+        config.moe ? "- mixture-of-experts\n" : "", name_of(directory), describe_model(config), task,
         job.model_name_or_path, job.command, score_table(results));
     write_file_atomically(directory / "README.md", card);
 }

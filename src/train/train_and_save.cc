@@ -74,12 +74,6 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
     training.tokenizer_source = job.model_name_or_path;
     const std::filesystem::path output = job.train.output_dir;
     const bool writes = training.processes.is_first();
-    std::optional<FolderLock> lock;
-    first_finds(training.processes, [&] {
-        make_folder(output);
-        lock.emplace(output);
-        return std::string();
-    });
     const auto trained = train(training, job.train, sink);
 
     auto results = training_summary(trained);

@@ -45,6 +45,7 @@ using Clock = std::chrono::steady_clock;
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 Clock::time_point before(double seconds) {
+    if (!(seconds >= 0 && seconds < 1e9)) fail("seconds: {} is no time that a run takes", seconds);
     return Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
@@ -82,7 +83,7 @@ public:
           best_(job, options, sink) {
         if (job.checkpoint) restore(*job.checkpoint);
         if (!processes_.is_first()) return;
-        if (!job.checkpoint && options.overwrite_output_dir) remove_checkpoints(options.output_dir);
+        if (options.overwrite_output_dir && !goes_on_here()) remove_checkpoints(options.output_dir);
         log_.emplace(options, job.checkpoint ? std::optional(result_.steps) : std::nullopt);
         writer_.emplace(options.output_dir, job.tokenizer_source, options.save_total_limit);
     }
@@ -100,6 +101,12 @@ public:
     }
 
 private:
+    bool goes_on_here() const {
+        std::error_code none;
+        return job_.checkpoint && std::filesystem::equivalent(std::filesystem::absolute(*job_.checkpoint).parent_path(),
+                                                              options_.output_dir, none);
+    }
+
     // What a run must have in common with the one whose checkpoint it goes on from: the result depends on it. How a
     // step's sentences are cut into batches does not matter.
     nlohmann::json settings() const {
@@ -158,6 +165,8 @@ private:
     void restore(const nlohmann::json& state) {
         check_settings(state.at("settings"));
         result_.steps = state.at("global_step");
+        if (result_.steps < 0 || result_.steps > total_steps_)
+            fail("global_step: {} is none of this run's, which has {}", result_.steps, total_steps_);
         result_.loss = state.at("loss");
         start_ = before(state.at("seconds"));
         result_.first_step_seconds = state.at("first_step_seconds");
@@ -170,6 +179,23 @@ private:
                    window.at("steps"),
                    window.at("tokens"),
                    before(window.at("seconds"))};
+        check_restored();
+    }
+
+    // What the rest of the run would trip over.
+    void check_restored() const {
+        const auto require = [](bool ok, const char* name) {
+            if (!ok) fail("{}: is none that a run can have", name);
+        };
+        require(result_.tokens >= 0 && result_.sentences >= 0, "tokens or sentences");
+        require(best_.step() >= -1 && best_.step() <= result_.steps, "best_step");
+        require(std::isfinite(loss_scale_.factor()) && loss_scale_.factor() > 0, "loss_scale");
+        require(window_.steps >= 0 && window_.tokens >= 0, "window");
+        require(window_.sums.terms.empty() || window_.sums.terms.size() == job_.terms.size(), "window.terms");
+        const auto expected = no_load(job_.model.config);
+        const auto& load = window_.sums.load;
+        const auto has_size_of = [](const auto& a, const auto& b) { return a.size() == b.size(); };
+        require(load.empty() || std::ranges::equal(load, expected, has_size_of), "window.load");
     }
 
     void restore(const std::filesystem::path& checkpoint) {
@@ -284,6 +310,18 @@ private:
         return options;
     }
 
+    // All get the same signal as a rule; where some got none, or another one, SIGTERM stands for it.
+    int common_signal(double sum, int own) const {
+        return sum == 0 ? 0 : sum == own * processes_.size() ? own : SIGTERM;
+    }
+    int common_signal() const {
+        const int own = interrupts_.caught();
+        if (processes_.size() == 1) return own;
+        const auto sum = torch::full({1}, own, torch::kFloat64);
+        processes_.sum(sum);
+        return common_signal(sum.item<double>(), own);
+    }
+
     void add_up(StepSums& sums) const {
         std::vector<double> values{sums.loss, static_cast<double>(sums.signal)};
         values.insert(values.end(), sums.terms.begin(), sums.terms.end());
@@ -292,9 +330,7 @@ private:
         processes_.sum(tensor);
         const auto* next = tensor.data_ptr<double>();
         sums.loss = *next++;
-        // All get the same signal as a rule; where some got none, or another one, SIGTERM stands for it.
-        const double signals = *next++;
-        sums.signal = signals == 0 ? 0 : signals == sums.signal * processes_.size() ? sums.signal : SIGTERM;
+        sums.signal = common_signal(*next++, sums.signal);
         for (auto& term : sums.terms) term = *next++;
         for (auto& layer : sums.load)
             for (auto& count : layer) count = static_cast<std::int64_t>(*next++);
@@ -357,8 +393,11 @@ private:
     }
 
     void after_step(int signal) {
-        if (job_.evaluate && is_due(options_.evaluation_strategy, options_.eval_steps.value_or(options_.logging_steps)))
+        if (job_.evaluate &&
+            is_due(options_.evaluation_strategy, options_.eval_steps.value_or(options_.logging_steps))) {
             evaluate();
+            signal = common_signal();  // it may have taken long
+        }
         if (signal != 0 || is_due(options_.save_strategy, options_.save_steps)) save();
         if (signal != 0) stop(signal);
     }
@@ -395,6 +434,7 @@ private:
 
     TrainingResult finish() {
         if (writer_) writer_->wait();
+        if (!is_finite()) fail("training: after step {} a weight is no longer a finite number", result_.steps);
         if (options_.load_best_model_at_end) best_.load(result_.steps);
         result_.best = best_.value();
         result_.best_step = best_.step();
@@ -402,6 +442,14 @@ private:
         result_.epochs = epoch();
         result_.loss /= std::max<double>(1.0, static_cast<double>(result_.steps));
         return result_;
+    }
+
+    // The last step's weights have given no loss that would have shown it.
+    bool is_finite() const {
+        const torch::NoGradGuard no_grad;
+        return std::ranges::all_of(parameters(job_.model), [](const auto& parameter) {
+            return parameter.tensor->isfinite().all().template item<bool>();
+        });
     }
 
     // Sums since the last line of the log.

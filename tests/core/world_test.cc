@@ -51,6 +51,23 @@ TEST(World, KeepsOffThePortOfTorchrunsAgentAndOfTheRunBeforeARestart) {
     EXPECT_EQ(world_of(variables).master_port, 1026);
 }
 
+// Without --ntasks-per-node; nodes may have different numbers of tasks.
+TEST(World, OfASlurmStepIsWhatTheNodeHas) {
+    std::map<std::string, std::string> variables{{"SLURM_STEP_NUM_TASKS", "11"},
+                                                 {"SLURM_PROCID", "0"},
+                                                 {"SLURM_LOCALID", "0"},
+                                                 {"SLURM_STEP_TASKS_PER_NODE", "4(x2),3"}};
+    EXPECT_EQ(world_of(variables).local_size, 4);
+    for (const auto& [node, tasks] : {std::pair{"1", 4}, {"2", 3}, {"9", 1}}) {
+        variables["SLURM_NODEID"] = node;
+        EXPECT_EQ(world_of(variables).local_size, tasks) << node;
+    }
+    for (const char* list : {"x", "4(", "4(x)", "0", ""}) {
+        variables["SLURM_STEP_TASKS_PER_NODE"] = list;
+        EXPECT_EQ(world_of(variables).local_size, 1) << list;
+    }
+}
+
 TEST(World, IsASlurmStep) {
     const std::map<std::string, std::string> variables{
         {"SLURM_STEP_NUM_TASKS", "6"},  {"SLURM_PROCID", "4"},     {"SLURM_LOCALID", "1"},

@@ -118,6 +118,14 @@ TEST_F(BadInput, BrokenRecipesAreNamed) {
     put("recipe.json", "{\"learning_rat\": 1}");
     refuse(kUsage, finetune({"--config", path("recipe.json")}), {path("recipe.json"), "learning_rat", "learning_rate"});
     refuse(kFailed, finetune({"--config", path("none.toml")}), {path("none.toml")});
+    put("recipe.json", "{\"max_steps\": 1, \"max_steps\": 2}");
+    refuse(kFailed, finetune({"--config", path("recipe.json")}), {path("recipe.json"), "max_steps", "twice"});
+    put("recipe.toml", "seed = 1\nlogging_dir = \"a#b\"\n");
+    refuse(kFailed, finetune({"--config", path("recipe.toml")}),
+           {path("recipe.toml"), "line 2", "'#' in a quoted value"});
+    refuse(kUsage, finetune({"--config", path("a.yaml")}), {"a.yaml", "JSON or TOML"});
+    put("seed.toml", "seed = 1 # one\n");
+    refuse(kUsage, finetune({"--config", path("seed.toml"), "--config", path("seed.toml")}), {"--config: given twice"});
 }
 
 // A config that contradicts the tensors.
@@ -359,6 +367,10 @@ TEST_F(BadInput, PartsThatDoNotBelongTogetherAreNotMerged) {
     refuse(kFailed, {"merge-importance", part, "--output_file", path("merged.safetensors")}, {"1 of the 2 parts"});
     refuse(kFailed, {"merge-importance", part, part, "--output_file", path("merged.safetensors")}, {part, "twice"});
     refuse(kUsage, {"merge-importance", part, "--output_file", part}, {part, "--overwrite_output_dir"});
+    for (const auto& make : {&BadInput::split, &BadInput::distill})
+        refuse(kFailed,
+               (this->*make)({"--split_method", "importance", "--importance_file", part, "--output_dir", path("moe")}),
+               {part, "part 0 of 2", "merge-importance"});
 }
 
 TEST_F(BadInput, AMixtureIsRefusedWhereADenseModelIsNeeded) {
@@ -374,6 +386,23 @@ TEST_F(BadInput, AStudentOfAnotherTeacherIsRefused) {
     succeed(split({"--model_name_or_path", path("other"), "--output_dir", path("student")}));
     refuse(kFailed, distill({"--student_name_or_path", path("student")}), {path("student"), path("model")});
     refuse(kFailed, distill({"--student_name_or_path", path("model")}), {path("model"), "no mixture of experts"});
+}
+
+TEST_F(BadInput, AnOutputFolderThatIsNoneOrTheModelsIsRefused) {
+    for (const char* command : {"split", "convert"}) {
+        const Arguments given{command, "--model_name_or_path", path("model"), "--output_dir"};
+        refuse(kUsage, given + Arguments{""}, {"--output_dir is needed"});
+        refuse(kUsage, given + Arguments{path("model"), "--overwrite_output_dir"}, {path("model"), "another one"});
+    }
+}
+
+TEST_F(BadInput, AValueOfAnotherKindNamesTheOptionAndBoth) {
+    refuse(kUsage, finetune({"--learning_rate", "abc"}), {"learning_rate: 'abc' given; expected a number"});
+    refuse(kUsage, finetune({"--max_steps", "0.5"}), {"max_steps: '0.5' given; expected a whole number"});
+    refuse(kUsage, finetune({"--max_steps="}), {"max_steps"});
+    refuse(kUsage, finetune({"--greater_is_better", "maybe"}), {"greater_is_better: 'maybe' given; expected true or"});
+    refuse(kUsage, finetune({"--num_threads", "4294967297"}), {"num_threads: 4294967297 given"});
+    refuse(kUsage, finetune({"--adam_epsilon", "0"}), {"adam_epsilon: 0 given; expected more than 0"});
 }
 
 TEST_F(BadInput, AModelWithoutATrainedHeadMustBeFineTunedFirst) {

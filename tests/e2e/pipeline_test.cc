@@ -300,6 +300,12 @@ TEST_F(Pipeline, ARecipeMeansTheSameAsItsOptions) {
     succeed(base + Arguments{"--learning_rate", "1e-3", "--max_steps", "3", "--max_seq_length", "16", "--seed", "7",
                              "--num_threads", "1", "--output_dir", path("b")});
     EXPECT_EQ(test::slurp(folder / "a/model.safetensors"), test::slurp(folder / "b/model.safetensors"));
+    // An empty text is one, and not the option that comes next.
+    put("empty.json", R"({"logging_dir": "", "max_steps": 1, "max_seq_length": 16})");
+    for (const auto& recipe :
+         {Arguments{"--config", path("empty.json"), "--output_dir", path("c")},
+          Arguments{"--logging_dir=", "--max_steps=1", "--max_seq_length=16", "--output_dir=" + path("d")}})
+        EXPECT_EQ(succeed(base + recipe).json().at("train_steps"), 1);
 }
 
 TEST_F(Pipeline, CsvTsvAndJsonLinesOfTheSameRowsTrainTheSameModel) {

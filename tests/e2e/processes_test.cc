@@ -122,6 +122,15 @@ TEST_F(ProcessesProgram, AreEndedWhenOneOfThemIsKilled) {
     EXPECT_EQ(errors(outcome), (std::vector<std::string>{"moebert: process 1 of 2 was ended by signal 9 (Killed)"}));
 }
 
+// At any moment, however early.
+TEST_F(ProcessesProgram, NoSignalIsLost) {
+    for (const char* seconds : {"0", "0.01", "0.02", "0.05", "0.3"}) {
+        const auto stop = fmt::format("(sleep {}; kill -TERM $$) >/dev/null 2>&1 & ", seconds);
+        const auto outcome = run(two(distill("out", "4", "1000000") + Arguments{"--overwrite_output_dir"}), "", stop);
+        EXPECT_EQ(outcome.code, 143) << seconds << ' ' << outcome.err;
+    }
+}
+
 TEST_F(ProcessesProgram, AllStopAfterTheSameStepAndGoOn) {
     const auto save = Arguments{"--resume_from_checkpoint", "latest", "--save_strategy", "steps", "--save_steps", "20"};
     const auto stop = fmt::format(

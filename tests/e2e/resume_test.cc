@@ -147,6 +147,8 @@ TEST_F(ResumeProgram, DoesNotRemoveWhatItTrainsFrom) {
         2,
         distill("out", "4") + Arguments{"--overwrite_output_dir", "--model_name_or_path", path("out/checkpoint-best")},
         {path("out/checkpoint-best") + ": --overwrite_output_dir would remove it"});
+    refuse(2, distill("model", "4") + Arguments{"--overwrite_output_dir"},
+           {path("model") + ": --overwrite_output_dir"});
 }
 
 TEST_F(ResumeProgram, BeginsAtTheBeginningWhereThereIsNothing) {

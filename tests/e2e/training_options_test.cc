@@ -235,6 +235,39 @@ TEST_F(TrainingOptions, MetricsOfMismatchedDataAreNamedSo) {
         std::pair(false, true));
 }
 
+TEST_F(TrainingOptions, OptionsWithoutEffectAreWarnedOf) {
+    put_data("few.tsv", 8, [](int i) { return i % 2 == 0 ? "no" : "yes"; });
+    succeed(finetune({"--max_steps", "1", "--train_file", path("few.tsv"), "--output_dir", path("teacher")}));
+    const auto outcome = succeed({"distill",
+                                  "--model_name_or_path",
+                                  path("teacher"),
+                                  "--train_file",
+                                  path("few.tsv"),
+                                  "--output_dir",
+                                  path("student"),
+                                  "--max_steps",
+                                  "1",
+                                  "--split_method",
+                                  "random",
+                                  "--num_experts",
+                                  "2",
+                                  "--expert_size",
+                                  "20",
+                                  "--shared_size",
+                                  "8",
+                                  "--load_balance",
+                                  "0.1",
+                                  "--hash_list",
+                                  path("none.pkl"),
+                                  "--importance_file",
+                                  path("none"),
+                                  "--max_seq_length",
+                                  "16"});
+    for (const char* name :
+         {"load_balance: has no effect", "hash_list: has no effect", "importance_file: has no effect"})
+        EXPECT_PRED2(test::contains, outcome.err, name);
+}
+
 TEST_F(TrainingOptions, FlagsOfOtherScriptsNeedNoValue) {
     const auto outcome = succeed(finetune({"--logging_first_step", "--max_steps", "1"}));
     ASSERT_EQ(warnings(outcome).size(), 1U);

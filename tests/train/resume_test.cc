@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <csignal>
+#include <limits>
 
 #include "core/interrupt.h"
 #include "io/safetensors.h"
@@ -256,6 +257,25 @@ TEST_F(Resume, RefusesAStateThatIsNone) {
             EXPECT_ERROR(train_to(-1, checkpoint), "trainer_state.json: ") << key;
         }
     }
+    const auto set = [&](auto change) {
+        auto wrong = state;
+        change(wrong);
+        put("out/checkpoint-8/trainer_state.json", wrong.dump());
+    };
+    for (const auto step : {-2L, 1000L, std::numeric_limits<std::int64_t>::max()}) {
+        set([&](auto& s) { s["global_step"] = step; });
+        EXPECT_ERROR(train_to(-1, checkpoint), "is none of this run's") << step;
+    }
+    set([](auto& s) { s["global_step"] = 1e30; });
+    EXPECT_THROW(train_to(-1, checkpoint), Error);
+    set([](auto& s) { s["loss_scale"][0] = 0; });
+    EXPECT_ERROR(train_to(-1, checkpoint), "loss_scale: is none");
+    set([](auto& s) { s["window"]["terms"] = {1, 2, 3, 4, 5}; });
+    EXPECT_ERROR(train_to(-1, checkpoint), "window.terms: is none");
+    set([](auto& s) { s["window"]["load"] = {{1}, {2}}; });
+    EXPECT_ERROR(train_to(-1, checkpoint), "window.load: is none");
+    set([](auto& s) { s["seconds"] = 1e300; });
+    EXPECT_ERROR(train_to(-1, checkpoint), "seconds: ");
     put("out/checkpoint-8/trainer_state.json", state.dump());
     auto tensors = load_training_remains(checkpoint).optimizer;
     auto less = tensors;
