@@ -13,7 +13,19 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-class ReadExamplesTest : public InFolder {};
+class ReadExamplesTest : public InFolder {
+protected:
+    // The last one of a file of that name and content.
+    std::string warning_of(const std::string& name, const std::string& content) const {
+        DataOptions options;
+        options.train_file = put(name, content);
+        std::string warning;
+        Sink sink;
+        sink.on_warning = [&](std::string_view text) { warning = text; };
+        load_datasets(options, Split::train, std::nullopt, sink);
+        return warning;
+    }
+};
 
 TEST_F(ReadExamplesTest, CsvTsvAndJsonLinesSayTheSame) {
     const auto csv = put("a.csv", "sentence1,sentence2,label\n\"one, \"\"1\"\"\",two,yes\nthree,four,no\n");
@@ -35,13 +47,9 @@ TEST_F(ReadExamplesTest, ColumnsThatNoNameTellsAreSaidToBeGuessed) {
     EXPECT_EQ(read_examples(put("a.csv", "text,label\na,1\n")).guessed_columns, Names());
     EXPECT_EQ(read_examples(put("a.csv", "Who wrote it ?\nWhere ?\n")).guessed_columns, Names({"Who wrote it ?"}));
     EXPECT_EQ(read_examples(put("a.csv", "premise,claim,label\na,b,1\n")).guessed_columns, Names({"premise", "claim"}));
-    DataOptions options;
-    options.test_file = put("a.tsv", "Who wrote it ?\nWhere ?\n");
-    std::string warning;
-    Sink sink;
-    sink.on_warning = [&](std::string_view text) { warning = text; };
-    load_datasets(options, Split::test, std::nullopt, sink);
-    EXPECT_TRUE(contains(warning, "no column is called sentence1; sentences are taken from \"Who wrote it ?\" (the"));
+    EXPECT_TRUE(contains(warning_of("a.tsv", "Who wrote it ?\nWhere ?\n"),
+                         "no column is called sentence1; sentences are taken from \"Who wrote it ?\" (the"));
+    EXPECT_FALSE(contains(warning_of("a.jsonl", "{\"words\": \"a\"}\n"), "(the")) << "it has no header";
 }
 
 TEST_F(ReadExamplesTest, IntegerLabelsAreClassesSortedByValue) {
@@ -198,13 +206,7 @@ TEST_F(ReadExamplesTest, ATasksDataMayBeAsDatasetsWritesThem) {
 }
 
 TEST_F(ReadExamplesTest, MinusOneAmongClassesIsAWarning) {
-    DataOptions options;
-    options.train_file = put("a.csv", "text,label\na,-1\nb,0\nc,1\n");
-    std::string warning;
-    Sink sink;
-    sink.on_warning = [&](std::string_view text) { warning = text; };
-    load_datasets(options, Split::train, std::nullopt, sink);
-    EXPECT_TRUE(contains(warning, "a.csv: -1 is taken for a class like 1"));
+    EXPECT_TRUE(contains(warning_of("a.csv", "text,label\na,-1\nb,0\nc,1\n"), "a.csv: -1 is taken for a class like 1"));
 }
 
 TEST_F(ReadExamplesTest, BadFilesAreErrors) {
