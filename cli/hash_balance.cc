@@ -45,7 +45,7 @@ void run(const HashBalanceOptions& o, const Sink& sink) {
     const auto path = output_path(o);
     auto config = read_text_config(o.model_name_or_path);
     if (is_question_answering(o.data)) config.problem_type = ProblemType::question_answering;
-    const auto input = load_text_input(o.model_name_or_path, config, o.data.max_seq_length);
+    const auto input = load_text_input(o.model_name_or_path, config, o.data.max_seq_length, 0, sink);
     const auto counts = token_counts(o, input, config.vocab_size, sink);
     const auto table = balanced_hash_table(counts, o.num_experts, static_cast<std::uint64_t>(o.seed));
     std::vector<std::int64_t> load(static_cast<std::size_t>(o.num_experts), 0);

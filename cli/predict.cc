@@ -57,10 +57,11 @@ std::ifstream open_lines(const std::string& file) {
 
 std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
     const auto& file = o.data.test_file;
-    if (reads_standard_input(o)) return {first_samples(o, read_lines(std::cin))};
+    if (reads_standard_input(o))
+        return {first_samples(o, read_lines(std::cin, "standard input", column_names(o.data)))};
     if (!file.ends_with(".txt")) return load_datasets(o.data, input_split(o), std::nullopt, sink, LabelUse::ignored);
     auto in = open_lines(file);
-    return {first_samples(o, read_lines(in, file))};
+    return {first_samples(o, read_lines(in, file, column_names(o.data)))};
 }
 
 QuestionSet read_questions(const PredictCommand& o, const Sink& sink) {

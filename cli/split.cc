@@ -30,7 +30,7 @@ void run(const SplitOptions& o, const Session& session) {
     }
     const auto student = build_student(dense, plan, scores ? &*scores : nullptr);
     save_checkpoint(o.output_dir, student.config, student.tensors);
-    copy_tokenizer_files(o.model_name_or_path, o.output_dir);
+    copy_tokenizer_files({o.model_name_or_path}, o.output_dir);
     const nlohmann::json summary{{"output_dir", o.output_dir},
                                  {"num_experts", plan.moe.num_experts},
                                  {"expert_size", plan.moe.expert_size},

@@ -34,7 +34,7 @@ void print_windows(const TokenizeCommand& o, const Sink& sink) {
     const auto set = load_questions(o.data, trains ? Split::train : Split::validation, sink);
     auto config = read_text_config(o.model_name_or_path);
     config.problem_type = ProblemType::question_answering;
-    const auto input = load_text_input(o.model_name_or_path, config, o.max_seq_length);
+    const auto input = load_text_input(o.model_name_or_path, config, o.max_seq_length, 0, sink);
     const auto start = std::chrono::steady_clock::now();
     const auto made =
         make_windows(set, input, window_options(o.data, trains ? FeatureUse::training : FeatureUse::evaluation));
@@ -51,7 +51,10 @@ void print_lines(const TokenizeCommand& o, const Sink& sink) {
         fail_usage("max_seq_length: {} given; expected 0 (no limit) or more", *o.max_seq_length);
     if (o.max_seq_length.value_or(0) > 0) options.max_length = static_cast<std::size_t>(*o.max_seq_length);
     options.pairs = o.pairs;
-    const auto s = tokenize_lines(std::cin, std::cout, Tokenizer::load(o.model_name_or_path), options);
+    std::vector<std::string> warnings;
+    const auto tokenizer = Tokenizer::load(o.model_name_or_path, &warnings);
+    for (const auto& warning : warnings) sink.warning("{}", warning);
+    const auto s = tokenize_lines(std::cin, std::cout, tokenizer, options);
     if (o.statistics)
         sink.info("{} lines, {} tokens, {:.3f} s, {:.0f} tokens/s", s.lines, s.tokens, s.seconds,
                   static_cast<double>(s.tokens) / std::max(1e-9, s.seconds));

@@ -33,8 +33,9 @@ struct LoadOptions {
     // Threads of the library's own; 0: one a core. Many sentences are dealt out to them; of a few, each is shared by
     // all of them.
     int threads = 0;
-    // In tokens; longer text is cut to it, and longer contexts of questions into several windows. 0: 128, or 384 for
-    // questions, or what the model has positions for.
+    // In tokens; longer text is cut to it, and longer contexts of questions into several windows. 0: what the model was
+    // trained with (model_max_length of its tokenizer_config.json); if that isn't known, what it has positions for, but
+    // 384 at most for questions.
     int max_seq_length = 0;
 
     // Of question answering, with the meaning, and in a model of 384 tokens the defaults, of Hugging Face's run_qa.
@@ -56,6 +57,7 @@ struct Prediction {
     double score = 0.0;                // its probability, or a regression's value
     std::vector<float> probabilities;  // of all labels, in the order of labels(); none for regression
     std::vector<float> logits;         // before softmax
+    bool is_truncated = false;         // the input was longer than max_seq_length(), and was cut to it
 };
 
 struct Query {

@@ -80,7 +80,7 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
     check_options(answers);
     if (options.doc_stride < 0) fail_usage("doc_stride: {} given; expected 0 or more", options.doc_stride);
     WindowOptions windows{static_cast<std::size_t>(options.doc_stride), false};
-    if (options.doc_stride == 0) windows.doc_stride = default_doc_stride(input.max_seq_length);
+    if (options.doc_stride == 0) windows.doc_stride = default_doc_stride(input);
     if (meaning.problem_type == ProblemType::question_answering) check_windows(input, windows);
     return Model(std::make_shared<const State>(
         State{std::move(input), std::move(meaning), engine::Engine(std::move(weights), compute), windows, answers}));
@@ -107,12 +107,15 @@ std::vector<Prediction> Model::classify(const std::vector<Input>& inputs) const 
     if (inputs.empty()) return {};
     if (kind() == ModelKind::question_answering)
         fail_usage("classify: the model is one for question answering; see answer()");
-    const auto logits = state_->engine.run(make_features(dataset_of(inputs), state_->input)).logits;
+    const auto features = make_features(dataset_of(inputs), state_->input);
+    const auto logits = state_->engine.run(features).logits;
     check_finite(logits);
     const auto width = labels().size();
     std::vector<Prediction> out;
-    for (std::size_t i = 0; i < inputs.size(); ++i)
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
         out.push_back(prediction_of(state_->meaning, std::span(logits).subspan(i * width, width)));
+        out.back().is_truncated = features[i].is_cut;
+    }
     return out;
 }
 

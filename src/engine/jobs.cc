@@ -29,7 +29,8 @@ LoadedModel load_model(const InferenceOptions& options, const DataOptions& data,
     if (options.bf16 && !options.precision.empty() && options.precision != "bf16")
         fail_usage("precision {}: given with --bf16, which is another one", options.precision);
     auto weights = engine::load_weights(options.model_name_or_path, options.bf16 ? "bf16" : options.precision);
-    auto input = load_text_input(options.model_name_or_path, weights.config, data.max_seq_length, options.num_threads);
+    auto input =
+        load_text_input(options.model_name_or_path, weights.config, data.max_seq_length, options.num_threads, sink);
     LoadedModel model{std::move(input), engine::Engine(std::move(weights), engine_options(options))};
     sink.info("engine: {}", description(model.engine));
     return model;
@@ -73,6 +74,8 @@ EvaluationReport run_evaluate(const InferenceOptions& options, const DataOptions
     auto& metrics = result.metrics;
     const auto examples = count_examples(sets);
     metrics["eval_samples"] = examples;
+    metrics["eval_truncated_samples"] = count_cut(sets);
+    metrics["max_seq_length"] = model.input.max_seq_length;
     metrics["task_name"] = data.task_name;
     metrics["split"] = to_string(split);
     metrics["precision"] = engine::to_string(model.engine.options().precision);
@@ -100,8 +103,9 @@ PredictionResult run_predict(const InferenceOptions& options, const DataOptions&
     auto model = load_model(options, data, sink);
     PredictionResult result{model.labels(), {}};
     for (const auto& dataset : datasets) {
-        const auto logits =
-            compute(model, make_features(dataset, model.input), options.share, "predicting", sink).logits;
+        const auto features = make_features(dataset, model.input);
+        warn_of_cut(features, model.input, dataset.file, sink);
+        const auto logits = compute(model, features, options.share, "predicting", sink).logits;
         result.logits.insert(result.logits.end(), logits.begin(), logits.end());
     }
     return result;

@@ -222,7 +222,7 @@ void prepare(const fs::path& from, Precision precision, const fs::path& to) {
     assemble(checkpoint.config, precision, recorder);
     make_folder(to);
     save_config(to, checkpoint.config);
-    copy_tokenizer_files(from, to);
+    copy_tokenizer_files({from}, to);
     write_safetensors(to / kFile, recorder.tensors,
                       {{"format", "moebert prepared"},
                        {"version", kVersion},
@@ -242,7 +242,7 @@ void restore(const fs::path& from, const fs::path& to) {
         if (found != restorer.tensors.end()) found->second.shape = spec.shape;
     }
     save_checkpoint(to, config, restorer.tensors);
-    copy_tokenizer_files(from, to);
+    copy_tokenizer_files({from}, to);
 }
 
 Weights load_prepared(const fs::path& directory) {

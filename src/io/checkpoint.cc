@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/json_text.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "io/safetensors.h"
@@ -195,16 +196,38 @@ void save_config(const fs::path& directory, const ModelConfig& config) {
     save_json(directory / "config.json", to_json(config));
 }
 
-void copy_tokenizer_files(const fs::path& from, const fs::path& to) {
+namespace {
+
+constexpr const char* kTokenizerConfig = "tokenizer_config.json";
+
+void copy_or_remove(const fs::path& from, const fs::path& to) {
+    std::error_code error;
+    if (fs::exists(from, error))
+        write_file_atomically(to, MappedFile(from).bytes());
+    else
+        fs::remove(to, error);  // of another tokenizer
+}
+
+// Its other keys stay as they are.
+void write_max_length(const fs::path& from, const fs::path& to, std::int64_t max_seq_length) {
+    std::error_code error;
+    auto config = nlohmann::json::object();
+    if (fs::exists(from, error)) config = parse_json_object(read_text(from, std::size_t{1} << 28), from);
+    config["model_max_length"] = max_seq_length;
+    write_file_atomically(to, json_text(config, 2) + "\n");
+}
+
+}  // namespace
+
+void copy_tokenizer_files(const TokenizerSource& from, const fs::path& to) {
     make_folder(to);
     std::error_code error;
-    if (fs::equivalent(from, to, error)) return;
-    for (const char* name : {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}) {
-        if (fs::exists(from / name, error))
-            write_file_atomically(to / name, MappedFile(from / name).bytes());
-        else
-            fs::remove(to / name, error);  // of another tokenizer
-    }
+    if (!fs::equivalent(from.folder, to, error))
+        for (const char* name :
+             {"vocab.txt", "tokenizer.json", "added_tokens.json", "special_tokens_map.json", kTokenizerConfig})
+            copy_or_remove(from.folder / name, to / name);
+    if (from.max_seq_length)
+        write_max_length(from.folder / kTokenizerConfig, to / kTokenizerConfig, *from.max_seq_length);
 }
 
 std::string checkpoint_digest(const Checkpoint& checkpoint) {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,8 +50,16 @@ void save_checkpoint(const std::filesystem::path& directory, const ModelConfig& 
 // config.json alone.
 void save_config(const std::filesystem::path& directory, const ModelConfig& config);
 
-// vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, those that are there.
-void copy_tokenizer_files(const std::filesystem::path& from, const std::filesystem::path& to);
+// The tokenizer that goes with a model: its folder (empty: none), and the length that the model was trained with, in
+// tokens; absent: the folder says it, if it is known.
+struct TokenizerSource {
+    std::filesystem::path folder;
+    std::optional<std::int64_t> max_seq_length = {};
+};
+
+// vocab.txt, tokenizer.json, added_tokens.json, special_tokens_map.json and tokenizer_config.json, those that are
+// there. The length becomes tokenizer_config.json's model_max_length, as other tools read it.
+void copy_tokenizer_files(const TokenizerSource& from, const std::filesystem::path& to);
 
 // Of names, types, shapes and bytes of the tensors: equal for equal weights, whatever file they came from.
 std::string checkpoint_digest(const Checkpoint& checkpoint);

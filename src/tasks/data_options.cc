@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "tasks/labels.h"
 #include "tasks/squad_metrics.h"
+#include "tasks/table.h"
 
 namespace moebert {
 namespace {
@@ -76,26 +77,68 @@ void warn_of_answers(const QuestionSet& set, const Sink& sink) {
                      set.file.string(), set.unplaced.size(), set.unplaced.front());
 }
 
+void check_official(const TaskInfo& task, const ReadOptions& options) {
+    if (options.columns != ColumnNames())
+        fail_usage("text_column_names, label_column_name: the official files of {} have columns of their own",
+                   task.name);
+}
+
 // The official files are .tsv; others are as `datasets` writes them.
-Dataset read_task_file(const TaskInfo& task, const std::filesystem::path& file, LabelUse use) {
-    const auto ending = file.extension();
-    if (ending != ".csv" && ending != ".json" && ending != ".jsonl") return read_glue_file(task, file, use);
+Dataset read_task_file(const TaskInfo& task, const std::filesystem::path& file, const ReadOptions& options) {
+    const auto format = format_of(file);
+    if (format == ".tsv" || format.empty() || format == ".txt") {
+        check_official(task, options);
+        return read_glue_file(task, file, options.use);
+    }
     auto labels = task.labels;
     labels.have_numbers = true;
-    return read_examples(file, labels, use);
+    return read_examples(file, labels, options);
+}
+
+std::optional<ProblemType> wanted_type(const DataOptions& options) {
+    if (options.problem_type.empty()) return std::nullopt;
+    if (options.problem_type == "regression") return ProblemType::regression;
+    if (options.problem_type == "single_label_classification") return ProblemType::classification;
+    fail_usage("problem_type: \"{}\" given; expected regression or single_label_classification", options.problem_type);
+}
+
+// "a,b"
+std::vector<std::string> split_names(const std::string& names) {
+    std::vector<std::string> out;
+    for (std::size_t begin = 0; !names.empty() && begin <= names.size();) {
+        const auto end = std::min(names.find(',', begin), names.size());
+        out.push_back(names.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return out;
+}
+
+ReadOptions read_options(const DataOptions& options, LabelUse use) {
+    return {use, column_names(options), wanted_type(options)};
+}
+
+// The type that is wanted can only be what model or task have.
+void check_type(const DataOptions& options, ProblemType type, const std::string& whose) {
+    if (const auto wanted = wanted_type(options); wanted && *wanted != type)
+        fail_usage("problem_type: {} given; {} has another", options.problem_type, whose);
 }
 
 std::vector<Dataset> read_split(const DataOptions& options, Split split, const std::optional<Labels>& labels,
                                 LabelUse use) {
     const auto& file = file_of(options, split);
-    if (!file.empty() && options.task_name.empty()) return {read_examples(file, labels, use)};
-    if (!file.empty()) return {read_task_file(find_task(options.task_name), file, use)};
+    const auto how = read_options(options, use);
+    if (labels) check_type(options, labels->problem_type, "the model");
+    if (!file.empty() && options.task_name.empty()) return {read_examples(file, labels, how)};
+    if (!options.task_name.empty())
+        check_type(options, find_task(options.task_name).labels.problem_type, options.task_name);
+    if (!file.empty()) return {read_task_file(find_task(options.task_name), file, how)};
     if (options.task_name.empty())
         fail_usage("no {0} data: give --{0}_file, or --task_name with --data_dir", to_string(split));
     const auto& task = find_task(options.task_name);
     if (options.data_dir.empty())
         fail_usage("--task_name {}: --data_dir is needed, the folder of the task's files (nothing is downloaded)",
                    task.name);
+    check_official(task, how);
     return read_glue(task, options.data_dir, split, use);
 }
 
@@ -114,7 +157,21 @@ void warn_of_labels(const Dataset& dataset, const Sink& sink) {
                      dataset.file.string(), *odd);
 }
 
+// Of a file whose first line may be a text instead.
+const char* has_header(const std::filesystem::path& file) {
+    const auto format = format_of(file);
+    return format == ".csv" || format == ".tsv" ? " (the first line is a header)" : "";
+}
+
 }  // namespace
+
+ColumnNames column_names(const DataOptions& options) {
+    auto texts = split_names(options.text_column_names);
+    if (texts.size() > 2 || std::ranges::find(texts, "") != texts.end())
+        fail_usage("text_column_names: \"{}\" given; expected the name of one column, or of two with a comma between",
+                   options.text_column_names);
+    return {std::move(texts), options.label_column_name};
+}
 
 std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels,
                                    const Sink& sink, LabelUse use) {
@@ -124,14 +181,11 @@ std::vector<Dataset> load_datasets(const DataOptions& options, Split split, cons
             sink.warning("{}: {} rows with too few columns are left out", dataset.file.string(), dataset.skipped_rows);
         if (!dataset.guessed_columns.empty())
             sink.warning("{}: no column is called sentence1; sentences are taken from \"{}\"{}", dataset.file.string(),
-                         fmt::join(dataset.guessed_columns, "\" and \""),
-                         dataset.file.extension().string().starts_with(".json") ? "" : " (the first line is a header)");
+                         fmt::join(dataset.guessed_columns, "\" and \""), has_header(dataset.file));
         cut_to_limit(options, split, dataset);
-        if (!dataset.is_labelled()) continue;
-        if (labels)
-            match_labels(dataset, *labels);
-        else if (options.task_name.empty())
-            warn_of_labels(dataset, sink);
+        if (dataset.is_labelled() && labels) match_labels(dataset, *labels);
+        for (const auto& warning : dataset.warnings) sink.warning("{}: {}", dataset.file.string(), warning);
+        if (dataset.is_labelled() && !labels && options.task_name.empty()) warn_of_labels(dataset, sink);
     }
     return datasets;
 }

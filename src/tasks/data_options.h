@@ -16,6 +16,7 @@ struct DataOptions {
     std::string task_name;
     std::string data_dir;
     std::string train_file, validation_file, test_file;
+    std::string text_column_names, label_column_name, problem_type;
     std::optional<std::int64_t> max_seq_length;
     std::optional<std::int64_t> max_train_samples, max_eval_samples, max_predict_samples;
     std::int64_t doc_stride = 128;
@@ -27,14 +28,21 @@ void describe(Visitor& visit, DataOptions& o) {
     visit("task_name", o.task_name,
           "GLUE task (cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte or wnli), or squad or squad_v2", {"dataset_name"});
     visit("data_dir", o.data_dir, "folder of the task's official files, or the folder above it");
-    visit(
-        "train_file", o.train_file,
-        "csv, tsv or jsonl with sentence1, sentence2 (optional) and label, a .tsv with task_name as the task's own; or "
-        "questions in SQuAD's layout");
+    visit("train_file", o.train_file,
+          ".csv, .tsv, .json or .jsonl (.gz too) with columns sentence1, sentence2 (optional) and label; with "
+          "task_name a "
+          ".tsv as the task's own; or questions in SQuAD's layout");
     visit("validation_file", o.validation_file, "the same, for evaluation");
     visit("test_file", o.test_file, "the same, for prediction; labels and answers are not needed");
-    visit("max_seq_length", o.max_seq_length,
-          "longest input in tokens (128; 384 for questions); longer ones are cut, long contexts into several windows");
+    visit(
+        "max_seq_length", o.max_seq_length,
+        "longest input in tokens; longer ones are cut, long contexts into several windows. Default: what the model was "
+        "trained with, or can take; finetune 128, of questions 384");
+    visit("text_column_names", o.text_column_names,
+          "the column with the texts, or two with a comma between for pairs; known names are found without it");
+    visit("label_column_name", o.label_column_name, "the column with the labels; known names are found without it");
+    visit("problem_type", o.problem_type,
+          "regression or single_label_classification: what the labels of a file are (decided by their values)");
     visit("max_train_samples", o.max_train_samples, "use only the first so many training examples");
     visit("max_eval_samples", o.max_eval_samples, "use only the first so many validation examples");
     visit("max_predict_samples", o.max_predict_samples, "use only the first so many test examples");
@@ -47,6 +55,9 @@ void describe(Visitor& visit, DataOptions& o) {
 // file or task. Rows that a reader left out are a warning, and labels that are likely to be a mistake.
 std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels,
                                    const Sink& sink, LabelUse use = LabelUse::read);
+
+// Checked; what is not given is empty.
+ColumnNames column_names(const DataOptions& options);
 
 // To max_train_samples, max_eval_samples or max_predict_samples.
 void cut_to_limit(const DataOptions& options, Split split, Dataset& dataset);

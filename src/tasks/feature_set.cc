@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "tasks/labels.h"
 #include "tasks/squad_metrics.h"
 
 namespace moebert {
@@ -56,13 +57,10 @@ Metrics score_answers(const Questions& questions, const std::vector<QuestionAnsw
     return metrics;
 }
 
-// Where each of `names` stands in `order`, if that has the same names but not as they are; none otherwise.
-std::vector<double> places_in(const std::vector<std::string>& order, const std::vector<std::string>& names) {
-    std::vector<double> places;
-    if (order == names || !std::ranges::is_permutation(order, names)) return places;
-    for (const auto& name : names)
-        places.push_back(static_cast<double>(std::ranges::find(order, name) - order.begin()));
-    return places;
+// Where each of `names` stands in `order`, if that has the same names; none otherwise, or where nothing changes.
+std::optional<LabelPlaces> places_in(const std::vector<std::string>& order, const std::vector<std::string>& names) {
+    if (order == names || order.size() != names.size()) return std::nullopt;
+    return places_among(order, names);
 }
 
 // Of one example's logits, of which there is one for each label.
@@ -89,7 +87,7 @@ std::vector<FeatureSet> load_feature_sets(const DataOptions& options, Split spli
         sets.push_back(question_features(options, split, use, input, sink));
         return sets;
     }
-    for (const auto& dataset : load_datasets(options, split, labels, sink))
+    for (const auto& dataset : load_datasets(options, split, labels, sink)) {
         sets.push_back({dataset.file,
                         make_features(dataset, input),
                         dataset.labels,
@@ -97,6 +95,8 @@ std::vector<FeatureSet> load_feature_sets(const DataOptions& options, Split spli
                         {},
                         dataset.name.ends_with("_mismatched") ? "_mm" : "",
                         dataset.columns});
+        warn_of_cut(sets.back().features, input, dataset.file, sink);
+    }
     return sets;
 }
 
@@ -105,11 +105,12 @@ std::vector<FeatureSet> load_labelled(const DataOptions& options, Split split, F
     auto sets = load_feature_sets(options, split, use, labels, input, sink);
     for (const auto& set : sets) {
         if (set.is_labelled) continue;
-        const bool is_empty = std::ranges::find(set.columns, "label") != set.columns.end();
+        const bool is_empty =
+            !options.label_column_name.empty() || std::ranges::find(set.columns, "label") != set.columns.end();
         const auto found = set.columns.empty() ? ""
-                           : is_empty
-                               ? " (the column label is empty)"
-                               : fmt::format(" (a column label is expected; found {})", fmt::join(set.columns, ", "));
+                           : is_empty          ? " (the column of labels is empty)"
+                                      : fmt::format(" (a column label is expected, or label_column_name; found {})",
+                                                    fmt::join(set.columns, ", "));
         throw InputError(set.file, "",
                          fmt::format("has no labels{}; training, scoring and evaluation need them", found));
     }
@@ -119,11 +120,17 @@ std::vector<FeatureSet> load_labelled(const DataOptions& options, Split split, F
 void take_label_order(FeatureSet& set, const Labels& model_labels) {
     if (set.labels.problem_type != ProblemType::classification) return;
     if (model_labels.problem_type != ProblemType::classification) return;
-    const auto places = places_in(model_labels.names, set.labels.names);
-    if (places.empty()) return;
+    const auto found = places_in(model_labels.names, set.labels.names);
+    if (!found || found->by_number) return;
     for (auto& feature : set.features)
-        if (feature.label) feature.label = places[static_cast<std::size_t>(*feature.label)];
+        if (feature.label) feature.label = static_cast<double>(found->places[static_cast<std::size_t>(*feature.label)]);
     set.labels = model_labels;
+}
+
+std::int64_t count_cut(const std::vector<FeatureSet>& sets) {
+    std::int64_t count = 0;
+    for (const auto& set : sets) count += count_cut(set.features);
+    return count;
 }
 
 std::int64_t count_examples(const std::vector<FeatureSet>& sets) {
@@ -146,9 +153,9 @@ namespace {
 // Classes renumbered from the model's order to the task's, in which a metric counts them: f1 is that of the second one.
 void take_task_order(const DataOptions& options, const Labels& labels, std::vector<double>& classes) {
     if (options.task_name.empty()) return;
-    const auto places = places_in(find_task(options.task_name).labels.names, labels.names);
-    if (places.empty()) return;
-    for (auto& value : classes) value = places[static_cast<std::size_t>(value)];
+    const auto found = places_in(find_task(options.task_name).labels.names, labels.names);
+    if (!found) return;
+    for (auto& value : classes) value = static_cast<double>(found->places[static_cast<std::size_t>(value)]);
 }
 
 }  // namespace

@@ -51,6 +51,8 @@ std::vector<FeatureSet> load_labelled(const DataOptions& options, Split split, F
                                       const std::optional<Labels>& labels, const TextInput& input, const Sink& sink);
 
 std::int64_t count_examples(const std::vector<FeatureSet>& sets);
+// Texts that were longer than max_seq_length; none for questions, whose contexts become several windows.
+std::int64_t count_cut(const std::vector<FeatureSet>& sets);
 
 // Where each feature's logits begin among all, one after the other, and after them the end: a model gives (labels) of
 // a feature, or for question answering (tokens, 2).

@@ -7,7 +7,7 @@ namespace {
 
 Feature make_feature(const Example& example, const Tokenizer& tokenizer, std::size_t max_seq_length) {
     Encoding encoding = tokenizer.encode(example.sentence1, example.sentence2, max_seq_length);
-    return {std::move(encoding.input_ids), std::move(encoding.token_type_ids), example.label};
+    return {std::move(encoding.input_ids), std::move(encoding.token_type_ids), example.label, {}, encoding.is_cut};
 }
 
 }  // namespace

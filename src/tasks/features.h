@@ -18,6 +18,7 @@ struct Feature {
     std::optional<double> label;                           // as in Example
     std::optional<std::array<std::int32_t, 2>> span = {};  // first and last token of a question's answer; both 0, the
                                                            // [CLS], where it is not in this feature
+    bool is_cut = false;                                   // its text was longer than max_seq_length
 };
 
 // Feature i is example i, for any number of threads (0: one a core).

@@ -71,11 +71,9 @@ Columns find_columns(const Table& table, const TaskInfo& task) {
     return columns;
 }
 
-Example read_example(const Table& table, Row& row, const TaskInfo& task, const Columns& columns) {
+Example read_example(const Table& table, Row& row, const LabelFinder& finder, const Columns& columns) {
     Example example;
-    if (columns.label) {
-        example.label = parse_label(row.cells[*columns.label], task.labels, task.label_values, table.file, row.line);
-    }
+    if (columns.label) example.label = finder.find(row.cells[*columns.label], table.file, table.place(row.line));
     example.sentence1 = std::move(row.cells[columns.sentence1]);
     if (columns.sentence2) example.sentence2 = std::move(row.cells[*columns.sentence2]);
     return example;
@@ -89,13 +87,14 @@ Dataset read_glue_file(const TaskInfo& task, const fs::path& file, LabelUse use)
     Columns columns = find_columns(table, task);
     if (use == LabelUse::ignored) columns.label.reset();
     Dataset dataset{file.stem().string(), file, {}, task.labels};
+    const LabelFinder finder(task.labels, task.label_values);
     for (Row& row : table.rows) {
         if (task.name == "qqp" && row.cells.size() < table.header.size()) {
             ++dataset.skipped_rows;
             continue;
         }
         check_row_width(table, row);
-        dataset.examples.push_back(read_example(table, row, task, columns));
+        dataset.examples.push_back(read_example(table, row, finder, columns));
     }
     if (dataset.examples.empty()) throw InputError(file, "", "has a header but no rows");
     return dataset;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
@@ -12,32 +13,18 @@
 namespace moebert {
 namespace {
 
-using Object = nlohmann::ordered_json;
-
-Object parse_line(const std::filesystem::path& file, std::string_view content, std::size_t line) {
-    const auto refuse = [&](const std::string& problem) {
-        throw InputError(file, at_line(line), fmt::format("expected one JSON object a line: {}", problem));
-    };
-    Object object;
-    try {
-        object = Object::parse(content);
-    } catch (const Object::exception& error) {
-        refuse(json_problem(error));
-    }
-    if (!object.is_object()) refuse(fmt::format("found {}", object.is_array() ? "a list" : object.type_name()));
-    if (!is_shallow(object)) refuse("it is nested too deep");
-    return object;
-}
+using Object = nlohmann::json;  // finding a key of an ordered one takes a look at all of them
+using Path = std::filesystem::path;
 
 class Rows {
 public:
-    explicit Rows(const std::filesystem::path& file) : table_{file, {}, {}} {}
+    Rows(const Path& file, const char* unit) : table_{file, {}, {}} { table_.unit = unit; }
 
     void add(const Object& object, std::size_t line) {
         Row row{std::vector<std::string>(table_.header.size()), line};
         std::vector<bool> is_there(table_.header.size());
         for (const auto& [key, value] : object.items()) {
-            const auto column = column_of(key);
+            const auto column = column_of(key, line);
             if (value.is_null()) continue;
             row.cells.resize(table_.header.size());
             is_there.resize(table_.header.size());
@@ -61,8 +48,15 @@ public:
     }
 
 private:
-    std::size_t column_of(const std::string& key) {
+    // Every row has a cell for each of them.
+    static constexpr std::size_t kMostColumns = 256;
+
+    std::size_t column_of(const std::string& key, std::size_t line) {
         const auto [found, is_new] = columns_.emplace(key, columns_.size());
+        if (is_new && columns_.size() > kMostColumns)
+            throw InputError(table_.file, table_.place(line),
+                             fmt::format("\"{}\" is the {}th different key; expected {} at most", key, columns_.size(),
+                                         kMostColumns));
         if (is_new) table_.header.push_back(key);
         return found->second;
     }
@@ -71,10 +65,25 @@ private:
     std::unordered_map<std::string, std::size_t> columns_;
 };
 
-}  // namespace
+// ---- one object a line
 
-Table parse_json_lines(const std::filesystem::path& file, std::string_view text) {
-    Rows rows(file);
+Object parse_line(const Path& file, std::string_view content, std::size_t line) {
+    const auto refuse = [&](const std::string& problem) {
+        throw InputError(file, at_line(line), fmt::format("expected one JSON object a line: {}", problem));
+    };
+    Object object;
+    try {
+        object = Object::parse(content);
+    } catch (const Object::exception& error) {
+        refuse(json_problem(error));
+    }
+    if (!object.is_object()) refuse(fmt::format("found {}", object.is_array() ? "a list" : object.type_name()));
+    if (!is_shallow(object)) refuse("it is nested too deep");
+    return object;
+}
+
+Table parse_lines(const Path& file, std::string_view text) {
+    Rows rows(file, "line");
     for (std::size_t begin = 0, line = 1; begin < text.size(); ++line) {
         const std::size_t end = std::min(text.find('\n', begin), text.size());
         const auto content = text.substr(begin, end - begin);
@@ -83,6 +92,104 @@ Table parse_json_lines(const std::filesystem::path& file, std::string_view text)
         begin = end + 1;
     }
     return rows.finish();
+}
+
+// ---- one document
+
+Table rows_of_list(const Path& file, const Object& list) {
+    Rows rows(file, "row");
+    std::size_t number = 0;
+    for (const auto& row : list) {
+        ++number;
+        if (!row.is_object())
+            throw InputError(file, fmt::format("row {}", number),
+                             fmt::format("expected an object, found {}", row.is_array() ? "a list" : row.type_name()));
+        rows.add(row, number);
+    }
+    return rows.finish();
+}
+
+// {"text": ["a", "b"], "label": [0, 1]}, or {"text": {"0": "a", "1": "b"}, ...}.
+bool are_columns(const Object& document) {
+    if (document.empty()) return false;
+    const auto& first = *document.begin();
+    if (!first.is_structured() || first.empty()) return false;
+    return std::ranges::all_of(document, [&](const Object& column) {
+        if (column.type() != first.type() || column.size() != first.size()) return false;
+        return column.is_array() || std::ranges::equal(
+                                        first.items(), column.items(), {}, [](const auto& i) { return i.key(); },
+                                        [](const auto& i) { return i.key(); });
+    });
+}
+
+std::optional<std::size_t> row_number(const std::string& key) {
+    std::size_t number = 0;
+    const auto* end = key.data() + key.size();
+    const auto [rest, error] = std::from_chars(key.data(), end, number);
+    return error == std::errc() && rest == end ? std::optional(number) : std::nullopt;
+}
+
+// The rows' keys in the order of their numbers: that of the file isn't kept.
+std::vector<std::string> keys_in_order(const Path& file, const Object& column) {
+    std::vector<std::pair<std::size_t, std::string>> numbered;
+    for (const auto& [key, value] : column.items()) {
+        const auto number = row_number(key);
+        if (!number)
+            throw InputError(file, "",
+                             fmt::format("has columns whose rows have names (\"{}\"); expected numbers", key));
+        numbered.emplace_back(*number, key);
+    }
+    std::ranges::sort(numbered);
+    std::vector<std::string> keys;
+    for (auto& [number, key] : numbered) keys.push_back(std::move(key));
+    return keys;
+}
+
+Table rows_of_columns(const Path& file, const Object& document) {
+    const auto& first = *document.begin();
+    const auto keys = first.is_object() ? keys_in_order(file, first) : std::vector<std::string>();
+    Rows made(file, "row");
+    for (std::size_t i = 0; i < first.size(); ++i) {
+        auto row = Object::object();
+        for (const auto& [name, column] : document.items()) row[name] = column.is_array() ? column[i] : column[keys[i]];
+        made.add(row, i + 1);
+    }
+    return made.finish();
+}
+
+Table rows_of_document(const Path& file, const Object& document) {
+    if (!is_shallow(document)) throw InputError(file, "", "is nested too deep");
+    if (document.is_array()) return rows_of_list(file, document);
+    const auto data = document.find("data");
+    if (data != document.end() && data->is_array()) return rows_of_list(file, *data);
+    if (are_columns(document)) return rows_of_columns(file, document);
+    Rows row(file, "line");
+    row.add(document, 1);
+    return row.finish();
+}
+
+// Text that goes on after its first line, which is whole, has one object a line.
+bool has_one_object_a_line(std::string_view text) {
+    const auto begin = text.find_first_not_of(" \t\r\n");
+    const auto end = std::min(text.find('\n', begin), text.size());
+    const bool goes_on = text.find_first_not_of(" \t\r\n", end) != std::string_view::npos;
+    return text[begin] == '{' && goes_on && Object::accept(text.substr(begin, end - begin));
+}
+
+}  // namespace
+
+Table parse_json_rows(const Path& file, std::string_view text) {
+    if (has_one_object_a_line(text)) return parse_lines(file, text);
+    const auto first = text[text.find_first_not_of(" \t\r\n")];
+    Object document = Object::parse(text, nullptr, false);
+    if (document.is_object() || document.is_array()) return rows_of_document(file, document);
+    if (first != '[') return parse_lines(file, text);  // whose first line is at fault
+    try {
+        document = Object::parse(text);
+    } catch (const Object::exception& error) {
+        throw InputError(file, "", fmt::format("not valid JSON: {}", json_problem(error)));
+    }
+    throw InputError(file, "", "expected rows");
 }
 
 }  // namespace moebert

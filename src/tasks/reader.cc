@@ -4,11 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <istream>
+#include <iterator>
 #include <set>
 #include <utility>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "tasks/labels.h"
 #include "tasks/table.h"
 #include "text/utf8.h"
@@ -19,44 +22,142 @@ namespace {
 struct Columns {
     std::size_t sentence1;
     std::optional<std::size_t> sentence2, label;
-    bool guessed = false;
+    bool guessed = false;  // no name says that they are the texts
 };
 
-// Pairs of sentences as data sets call them: run_glue's, and others that are common.
-constexpr std::pair<const char*, const char*> kPairs[] = {{"question1", "question2"}, {"premise", "hypothesis"},
-                                                          {"question", "sentence"},   {"text1", "text2"},
-                                                          {"text_a", "text_b"},       {"text", "text_pair"}};
+// Pairs of texts as data sets call them: run_glue's, and others that are common.
+constexpr std::pair<const char*, const char*> kPairs[] = {
+    {"question1", "question2"}, {"premise", "hypothesis"}, {"question", "sentence"}, {"text1", "text2"},
+    {"text_a", "text_b"},       {"text", "text_pair"},     {"query", "passage"},     {"sentence_a", "sentence_b"}};
 
-// Columns that are neither the label nor a number of the row. A table's first one, without a name, is such a number.
-std::vector<std::size_t> text_columns(const Table& table) {
-    const std::set<std::string> others = {"", "label", "labels", "label_text", "idx", "index", "id", "guid"};
+// Single texts, those first that are texts whatever stands beside them.
+constexpr const char* kTexts[] = {"sentence", "text"};
+constexpr const char* kLikelyTexts[] = {"review",       "review_text", "review_body", "content", "comment",
+                                        "comment_text", "tweet",       "utterance",   "message", "document",
+                                        "body",         "sentence1",   "headline",    "query",   "question",
+                                        "description",  "abstract"};
+
+constexpr const char* kLabels[] = {"labels", "target",    "targets",  "class",   "category", "gold_label",
+                                   "intent", "sentiment", "label_id", "classes", "y"};
+
+std::string lower(std::string text) {
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    return text;
+}
+
+// Numbers of rows, and what else is never a text. A column without a name is pandas' index.
+bool is_index(const std::string& name) {
+    const std::set<std::string> names = {
+        "", "idx", "index", "id", "ids", "guid", "uuid", "label_text", "__index_level_0__"};
+    const auto key = lower(name);
+    return names.contains(key) || key.starts_with("unnamed:") || key.ends_with("_id") || key.ends_with("_idx");
+}
+
+bool is_label(const std::string& name) {
+    const auto key = lower(name);
+    return key == "label" || std::ranges::find(kLabels, key) != std::end(kLabels);
+}
+
+bool is_number(const std::string& text) {
+    double value = 0;
+    const auto* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value);
+    return error == std::errc() && rest == end;
+}
+
+bool has_numbers_only(const Table& table, std::size_t column) {
+    return std::ranges::all_of(table.rows, [&](const Row& row) {
+        return row.cells.size() <= column || row.cells[column].empty() || is_number(row.cells[column]);
+    });
+}
+
+// Columns that may be texts, for all that their names and cells tell.
+std::vector<std::size_t> possible_texts(const Table& table, std::optional<std::size_t> label) {
     std::vector<std::size_t> columns;
-    for (std::size_t i = 0; i < table.header.size(); ++i)
-        if (!others.contains(table.header[i]) && !table.nested.contains(i)) columns.push_back(i);
+    for (std::size_t i = 0; i < table.header.size(); ++i) {
+        const auto& name = table.header[i];
+        if (i == label || is_index(name) || is_label(name) || table.nested.contains(i)) continue;
+        if (!has_numbers_only(table, i)) columns.push_back(i);
+    }
     return columns;
 }
 
-Columns find_columns(const Table& table) {
-    const auto label = table.find_column("label");
-    if (const auto first = table.find_column("sentence1")) return {*first, table.find_column("sentence2"), label};
+std::size_t require_column(const Table& table, const std::string& name, const char* option) {
+    if (const auto column = table.find_column(name)) return *column;
+    throw InputError(
+        table.file, "",
+        fmt::format("{}: there is no column \"{}\" among {}", option, name, fmt::join(table.header, ", ")));
+}
+
+// Its number, if there is a column of labels.
+std::optional<std::size_t> find_label(const Table& table, const ColumnNames& names) {
+    if (!names.label.empty()) return require_column(table, names.label, "label_column_name");
+    if (const auto label = table.find_column("label")) return label;
+    std::vector<std::size_t> found;
+    std::vector<std::string> called;
+    for (const char* name : kLabels)
+        if (const auto column = table.find_column(name); column && std::ranges::find(found, *column) == found.end()) {
+            found.push_back(*column);
+            called.push_back(table.header[*column]);
+        }
+    if (found.size() > 1)
+        throw InputError(table.file, "",
+                         fmt::format("can't tell which of {} has the labels; name it with label_column_name",
+                                     fmt::join(called, ", ")));
+    return found.empty() ? std::nullopt : std::optional(found.front());
+}
+
+[[noreturn]] void refuse_to_guess(const Table& table, const std::vector<std::size_t>& possible) {
+    std::vector<std::string> names;
+    for (const auto column : possible) names.push_back(table.header[column]);
+    throw InputError(
+        table.file, "",
+        fmt::format("can't tell the texts among the columns {}; name them with text_column_names, or call them "
+                    "sentence1 (and sentence2)",
+                    fmt::join(names.empty() ? table.header : names, ", ")));
+}
+
+Columns find_texts(const Table& table, const ColumnNames& names, std::optional<std::size_t> label) {
+    if (!names.texts.empty()) {
+        Columns columns{require_column(table, names.texts[0], "text_column_names"), {}, {}};
+        if (names.texts.size() > 1) columns.sentence2 = require_column(table, names.texts[1], "text_column_names");
+        return columns;
+    }
+    const auto is_free = [&](std::optional<std::size_t> column) { return column && column != label; };
+    if (const auto first = table.find_column("sentence1"); is_free(first))
+        return {*first, table.find_column("sentence2"), {}};
     for (const auto& [name1, name2] : kPairs)
-        if (const auto first = table.find_column(name1), second = table.find_column(name2); first && second)
-            return {*first, second, label};
-    const auto left = text_columns(table);
-    for (const char* name : {"sentence", "text"})
-        if (const auto only = table.find_column(name)) return {*only, {}, label, left.size() > 1};
-    if (left.size() == 1) return {left[0], {}, label, true};
-    if (left.size() == 2) return {left[0], left[1], label, true};
-    throw InputError(table.file, at_line(1),
-                     fmt::format("can't tell the sentences among the columns {}; expected sentence1 (and sentence2)",
-                                 fmt::join(table.header, ", ")));
+        if (const auto first = table.find_column(name1), second = table.find_column(name2);
+            is_free(first) && is_free(second))
+            return {*first, second, {}};
+    const auto possible = possible_texts(table, label);
+    for (const char* name : kTexts)
+        if (const auto only = table.find_column(name); is_free(only)) return {*only, {}, {}, possible.size() > 1};
+    std::vector<std::size_t> likely;
+    for (const char* name : kLikelyTexts)
+        if (const auto column = table.find_column(name);
+            is_free(column) && std::ranges::find(possible, *column) != possible.end())
+            likely.push_back(*column);
+    if (likely.size() == 1) return {likely[0], {}, {}, possible.size() > 1};
+    if (possible.size() != 1) refuse_to_guess(table, possible);
+    return {possible[0], {}, {}, true};
+}
+
+Columns find_columns(const Table& table, const ReadOptions& options) {
+    const auto label = options.use == LabelUse::ignored && options.columns.label.empty()
+                           ? std::nullopt
+                           : find_label(table, options.columns);
+    auto columns = find_texts(table, options.columns, label);
+    if (options.use == LabelUse::read) columns.label = label;
+    return columns;
 }
 
 void check_flat(const Table& table, std::optional<std::size_t> column) {
     if (!column) return;
     if (const auto found = table.nested.find(*column); found != table.nested.end())
         throw InputError(
-            table.file, at_line(found->second),
+            table.file, table.place(found->second),
             fmt::format("{}: expected a text or a number, found a list or an object", table.header[*column]));
 }
 
@@ -64,29 +165,98 @@ bool is_missing(const Row& row, std::size_t column) {
     return std::ranges::find(row.missing, column) != row.missing.end();
 }
 
-std::string label_text(const Table& table, std::size_t column, const Row& row) {
-    const std::string& text = row.cells[column];
-    if (text.empty()) throw InputError(table.file, at_line(row.line), "the label is empty");
-    return text;
+// A list of one label is that label.
+std::string only_item(const Table& table, std::size_t column, const Row& row) {
+    const auto& text = row.cells[column];
+    const auto list = nlohmann::json::parse(text, nullptr, false);
+    if (!list.is_structured()) return text;
+    if (list.is_array() && list.size() == 1 && !list[0].is_structured() && !list[0].is_null())
+        return plain_text(list[0]);
+    throw InputError(
+        table.file, table.place(row.line),
+        fmt::format("{}: expected one label, found {}: several labels of one text are not supported",
+                    table.header[column], list.is_array() ? fmt::format("a list of {}", list.size()) : "an object"));
 }
 
-// The spellings of all rows' labels; a file without any value in its label column has none.
+// The texts of all rows' labels; a file without any value in its label column has none.
 std::vector<std::string> label_texts(const Table& table, std::optional<std::size_t> column) {
     std::vector<std::string> texts;
     const auto is_empty = [&](const Row& row) { return row.cells[*column].empty(); };
     if (!column || std::all_of(table.rows.begin(), table.rows.end(), is_empty)) return texts;
-    for (const Row& row : table.rows) texts.push_back(label_text(table, *column, row));
+    const bool is_nested = table.nested.contains(*column);
+    for (const Row& row : table.rows) {
+        if (is_empty(row)) throw InputError(table.file, table.place(row.line), "the label is empty");
+        texts.push_back(is_nested ? only_item(table, *column, row) : row.cells[*column]);
+    }
     return texts;
 }
 
-// Hugging Face's placeholder LABEL_3 is spelled 3 in files.
-std::vector<std::string> spellings_of(const Labels& labels) {
-    std::vector<std::string> spellings = labels.names;
-    for (std::size_t i = 0; i < spellings.size(); ++i) {
-        if (spellings[i] != fmt::format("LABEL_{}", i)) return labels.names;
-        spellings[i] = std::to_string(i);
+// Labels that the file itself has to tell.
+Labels labels_from(const Table& table, const std::vector<std::string>& texts, const ReadOptions& options,
+                   std::vector<std::string>& warnings) {
+    for (std::size_t i = 0; i < texts.size(); ++i)
+        if (is_no_value(texts[i]))
+            throw InputError(table.file, table.place(table.rows[i].line),
+                             fmt::format("the label is \"{}\", which is no value", texts[i]));
+    try {
+        auto inferred = infer_labels(texts, options.problem_type);
+        std::ranges::move(inferred.warnings, std::back_inserter(warnings));
+        return inferred.labels;
+    } catch (const Error& error) {
+        throw InputError(table.file, "", error.what());
     }
-    return spellings;
+}
+
+Dataset dataset_of(Table table, const std::optional<Labels>& labels, const ReadOptions& options) {
+    const auto& file = table.file;
+    if (table.rows.empty()) throw InputError(file, "", "has a header but no rows");
+    const auto columns = find_columns(table, options);
+    for (const auto column : {std::optional(columns.sentence1), columns.sentence2}) check_flat(table, column);
+    for (const Row& row : table.rows) check_row_width(table, row);
+    const auto texts = label_texts(table, columns.label);
+    Dataset dataset{file.stem().string(), file, {}, {}};
+    dataset.warnings = std::move(table.warnings);
+    if (labels)
+        dataset.labels = *labels;
+    else if (!texts.empty())
+        dataset.labels = labels_from(table, texts, options, dataset.warnings);
+    if (columns.guessed) dataset.guessed_columns.push_back(table.header[columns.sentence1]);
+    if (columns.label && lower(table.header[*columns.label]) != "label" && options.columns.label.empty())
+        dataset.warnings.push_back(fmt::format("labels are taken from \"{}\"", table.header[*columns.label]));
+    if (texts.empty()) dataset.columns = table.header;
+    const LabelFinder finder(dataset.labels);
+    for (std::size_t i = 0; i < table.rows.size(); ++i) {
+        Row& row = table.rows[i];
+        const auto place = table.place(row.line);
+        Example example;
+        if (!texts.empty()) example.label = finder.find(texts[i], file, place);
+        if (is_missing(row, columns.sentence1))
+            throw InputError(file, place, fmt::format("{} is missing", table.header[columns.sentence1]));
+        example.sentence1 = std::move(row.cells[columns.sentence1]);
+        if (columns.sentence2 && !is_missing(row, *columns.sentence2))
+            example.sentence2 = std::move(row.cells[*columns.sentence2]);
+        dataset.examples.push_back(std::move(example));
+    }
+    return dataset;
+}
+
+bool is_json_object(std::string_view line) {
+    const auto begin = line.find_first_not_of(" \t");
+    return begin != std::string_view::npos && line[begin] == '{' &&
+           nlohmann::json::parse(line, nullptr, false).is_object();
+}
+
+// All of the stream, of which the first line is read.
+Dataset read_json_lines(std::string first, std::istream& in, const std::string& name, const ColumnNames& columns) {
+    std::string text = std::move(first) + "\n";
+    text.append(std::istreambuf_iterator<char>(in), {});
+    if (in.bad()) throw InputError(name, "", "can't be read");
+    const auto malformed = find_malformed_utf8(text);
+    if (malformed) {
+        const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*malformed), '\n') + 1;
+        throw InputError(name, at_line(static_cast<std::size_t>(line)), "isn't UTF-8");
+    }
+    return dataset_of(parse_json_rows(name, text), std::nullopt, {LabelUse::ignored, columns});
 }
 
 void append_line(Dataset& dataset, const std::string& line) {
@@ -128,39 +298,18 @@ Split parse_split(const std::string& name) {
     fail_usage("unknown split \"{}\", expected train, validation or test", name);
 }
 
-Dataset read_examples(const std::filesystem::path& file, const std::optional<Labels>& labels, LabelUse use) {
-    Table table = read_table(file);
-    if (table.rows.empty()) throw InputError(file, "", "has a header but no rows");
-    Columns columns = find_columns(table);
-    if (use == LabelUse::ignored) columns.label.reset();
-    for (const auto column : {std::optional(columns.sentence1), columns.sentence2, columns.label})
-        check_flat(table, column);
-    for (const Row& row : table.rows) check_row_width(table, row);
-    const auto texts = label_texts(table, columns.label);
-    Dataset dataset{file.stem().string(), file, {}, labels ? *labels : texts.empty() ? Labels{} : infer_labels(texts)};
-    if (columns.guessed) dataset.guessed_columns.push_back(table.header[columns.sentence1]);
-    if (columns.guessed && columns.sentence2) dataset.guessed_columns.push_back(table.header[*columns.sentence2]);
-    if (texts.empty()) dataset.columns = table.header;
-    const auto spellings = spellings_of(dataset.labels);
-    for (std::size_t i = 0; i < table.rows.size(); ++i) {
-        Row& row = table.rows[i];
-        Example example;
-        if (!texts.empty()) example.label = parse_label(texts[i], dataset.labels, spellings, file, row.line);
-        if (is_missing(row, columns.sentence1))
-            throw InputError(file, at_line(row.line), fmt::format("{} is missing", table.header[columns.sentence1]));
-        example.sentence1 = std::move(row.cells[columns.sentence1]);
-        if (columns.sentence2 && !is_missing(row, *columns.sentence2))
-            example.sentence2 = std::move(row.cells[*columns.sentence2]);
-        dataset.examples.push_back(std::move(example));
-    }
-    return dataset;
+Dataset read_examples(const std::filesystem::path& file, const std::optional<Labels>& labels,
+                      const ReadOptions& options) {
+    return dataset_of(read_table(file), labels, options);
 }
 
-Dataset read_lines(std::istream& in, const std::string& name) {
+Dataset read_lines(std::istream& in, const std::string& name, const ColumnNames& columns) {
     Dataset dataset{name, name, {}, {}};
     for (std::string line; std::getline(in, line);) {
         if (line.ends_with('\r')) line.pop_back();
         if (dataset.examples.empty() && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
+        if (dataset.examples.empty() && is_json_object(line))
+            return read_json_lines(std::move(line), in, name, columns);
         check_line(dataset, line);
         append_line(dataset, line);
     }

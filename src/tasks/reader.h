@@ -37,14 +37,29 @@ bool has_glue(const TaskInfo& task, const std::filesystem::path& data_dir, Split
 Dataset read_glue_file(const TaskInfo& task, const std::filesystem::path& file, LabelUse use = LabelUse::read);
 
 // A file with named columns, by its ending .csv (RFC 4180), .tsv (no quoting), .json or .jsonl (one object a line).
-// Sentences: sentence1 [sentence2]; or the one or two columns left beside label, idx, index and id, as run_glue does;
-// or, among more columns, sentence or text. Labels, as run_glue decides: numbers of which any has a fraction or
-// exponent make a regression; integers or texts make a classification whose label names are the sorted values. With
-// `labels` given the file must fit them; those named LABEL_0, LABEL_1, ... are spelled 0, 1, ... in the file.
+// The columns that the user names; what is empty is found by its name.
+struct ColumnNames {
+    std::vector<std::string> texts = {};  // of the text, or of both texts of a pair
+    std::string label = {};
+
+    bool operator==(const ColumnNames&) const = default;
+};
+
+struct ReadOptions {
+    LabelUse use = LabelUse::read;
+    ColumnNames columns = {};
+    std::optional<ProblemType> problem_type = {};  // of labels that the file has to tell; absent: by their values
+};
+
+// A table with named columns. Texts: sentence1 (and sentence2), or pairs and single texts as data sets commonly call
+// them; else the only column that is neither labels, an index, lists nor numbers. More than one such column is an error
+// that asks for text_column_names. Labels: the column label, or else the only one that has another of its common names.
+// With `labels` given the file must fit them (see LabelFinder); without them the file decides (see infer_labels).
 Dataset read_examples(const std::filesystem::path& file, const std::optional<Labels>& labels = std::nullopt,
-                      LabelUse use = LabelUse::read);
+                      const ReadOptions& options = {});
 
 // Unlabelled examples, one a line: sentence1[<TAB>sentence2]. All lines or none have a tab; `name` stands in errors.
-Dataset read_lines(std::istream& in, const std::string& name = "standard input");
+// Where the first line is a JSON object all of them are, with columns as above.
+Dataset read_lines(std::istream& in, const std::string& name = "standard input", const ColumnNames& columns = {});
 
 }  // namespace moebert

@@ -168,7 +168,7 @@ std::vector<QuestionAnswer> choose_answers(const QuestionSet& set, std::span<con
     for (std::size_t i = 0; i < set.questions.size(); ++i) {
         QuestionCandidates candidates(options);
         for (; next < windows.size() && windows[next].question == i; ++next) {
-            const auto size = 2 * windows[next].tokens();
+            const auto size = 2 * windows[next].tokens;
             if (at + size > logits.size()) fail("{}: fewer logits than tokens", set.file.string());
             check_finite(logits.subspan(at, size), set.questions[i].id);
             candidates.add(windows[next], WindowLogits(logits.subspan(at, size)));

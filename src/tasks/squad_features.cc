@@ -34,8 +34,11 @@ std::vector<std::array<std::size_t, 2>> cut_windows(std::size_t size, std::size_
 class WindowMaker {
 public:
     WindowMaker(const QuestionSet& set, const TextInput& input, const WindowOptions& options)
-        : set_(set), input_(input), options_(options), room_(static_cast<std::size_t>(input.max_seq_length) - 3) {
+        : set_(set), input_(input), options_(options) {
         check_windows(input, options);
+        const auto& pieces = input.tokenizer.pair_template();
+        room_ = static_cast<std::size_t>(input.max_seq_length) - count_special_tokens(pieces);
+        before_context_ = special_tokens_before(pieces, TemplatePiece::Kind::second);
     }
 
     QuestionWindows windows_of(std::size_t index, const Encoding& context) const {
@@ -46,8 +49,9 @@ public:
         if (ids.size() + size > room_) ids.resize(std::min(ids.size(), room_ - options_.doc_stride - 1));
         QuestionWindows made;
         for (const auto& [begin, end] : cut_windows(size, room_ - ids.size(), options_.doc_stride)) {
-            made.windows.push_back({index, ids.size() + 2, slice(context.offsets, begin, end)});
             made.features.push_back(make_feature(ids, slice(context.input_ids, begin, end)));
+            made.windows.push_back({index, ids.size() + before_context_, slice(context.offsets, begin, end),
+                                    made.features.back().input_ids.size()});
             if (has_span(question)) made.features.back().span = span_of(question, made.windows.back());
         }
         return made;
@@ -65,17 +69,8 @@ private:
     }
 
     Feature make_feature(const std::vector<std::int32_t>& question, const std::vector<std::int32_t>& context) const {
-        Feature feature;
-        auto& ids = feature.input_ids;
-        ids.reserve(question.size() + context.size() + 3);
-        ids.push_back(input_.tokenizer.cls_id());
-        ids.insert(ids.end(), question.begin(), question.end());
-        ids.push_back(input_.tokenizer.sep_id());
-        ids.insert(ids.end(), context.begin(), context.end());
-        ids.push_back(input_.tokenizer.sep_id());
-        feature.token_type_ids.assign(ids.size(), 1);
-        std::fill_n(feature.token_type_ids.begin(), question.size() + 2, std::uint8_t{0});
-        return feature;
+        auto encoding = input_.tokenizer.join(question, context);
+        return {std::move(encoding.input_ids), std::move(encoding.token_type_ids), {}};
     }
 
     // The tokens that hold the first answer; the [CLS] where the window has not all of it.
@@ -96,31 +91,41 @@ private:
     const QuestionSet& set_;
     const TextInput& input_;
     const WindowOptions& options_;
-    std::size_t room_;
+    std::size_t room_ = 0;  // for question and context
+    std::size_t before_context_ = 0;
 };
 
 }  // namespace
 
-// Beside what windows share: a question and what is new need a token each, the special tokens three.
-constexpr std::int64_t kOthers = 5;
+namespace {
 
-std::size_t default_doc_stride(std::int64_t max_seq_length) {
-    return static_cast<std::size_t>(std::clamp<std::int64_t>(max_seq_length - kOthers, 0, max_seq_length / 3));
+// Beside what windows share: a question and what is new need a token each, and the special tokens theirs.
+std::int64_t least_length(const TextInput& input) {
+    return 2 + static_cast<std::int64_t>(count_special_tokens(input.tokenizer.pair_template()));
+}
+
+}  // namespace
+
+std::size_t default_doc_stride(const TextInput& input) {
+    const auto most = input.max_seq_length - least_length(input);
+    return static_cast<std::size_t>(std::clamp<std::int64_t>(most, 0, input.max_seq_length / 3));
 }
 
 void check_windows(const TextInput& input, const WindowOptions& options) {
-    const auto most = input.max_seq_length - kOthers;
-    if (most < 0) fail_usage("max_seq_length: {} given; questions need at least {}", input.max_seq_length, kOthers);
+    const auto least = least_length(input);
+    const auto most = input.max_seq_length - least;
+    if (most < 0) fail_usage("max_seq_length: {} given; questions need at least {}", input.max_seq_length, least);
     if (options.doc_stride > static_cast<std::size_t>(most))
         fail_usage(
             "doc_stride: {} given; at most {} tokens can be shared by windows of max_seq_length {} (a question and "
-            "what is new need one each, the special tokens three)",
-            options.doc_stride, most, input.max_seq_length);
+            "what is new need one each, the special tokens {})",
+            options.doc_stride, most, input.max_seq_length, least - 2);
 }
 
 QuestionWindows make_windows(const QuestionSet& set, const TextInput& input, const WindowOptions& options) {
-    if (input.type_vocab_size < 2)
-        throw InputError(set.file, "", "the model takes single sentences only (type_vocab_size is 1)");
+    check_pairs(input, set.file);
+    if (input.tokenizer.settings().truncation_side == TruncationSide::left)
+        throw InputError(set.file, "", "questions can't be cut into windows with truncation_side left");
     const WindowMaker maker(set, input, options);
     std::vector<Encoding> contexts(set.contexts.size());
     in_parallel(contexts.size(), input.threads,
@@ -133,6 +138,7 @@ QuestionWindows make_windows(const QuestionSet& set, const TextInput& input, con
         std::ranges::move(part.features, std::back_inserter(all.features));
         std::ranges::move(part.windows, std::back_inserter(all.windows));
     }
+    check_tokens(all.features, input, set.file);
     return all;
 }
 

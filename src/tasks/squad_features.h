@@ -11,12 +11,11 @@ struct Window {
     std::size_t question = 0;                           // in QuestionSet::questions
     std::size_t context_begin = 0;                      // the token where the context begins
     std::vector<std::array<std::uint32_t, 2>> offsets;  // of the context's tokens: [begin, end) in its characters
-
-    std::size_t tokens() const { return context_begin + offsets.size() + 1; }
+    std::size_t tokens = 0;                             // of the whole feature
 };
 
-// Feature i, [CLS] question [SEP] part of the context [SEP], is window i. It has a span where the question's answers
-// are given and the first of them has a place in the context.
+// Feature i, [CLS] question [SEP] part of the context [SEP] (or as the tokenizer's template has it), is window i. It
+// has a span where the question's answers are given and the first of them has a place in the context.
 struct QuestionWindows {
     std::vector<Feature> features;
     std::vector<Window> windows;
@@ -28,7 +27,7 @@ struct WindowOptions {
 };
 
 // A third of the windows, and no more than they have room for.
-std::size_t default_doc_stride(std::int64_t max_seq_length);
+std::size_t default_doc_stride(const TextInput& input);
 // Throws a UsageError when max_seq_length has no room for them.
 void check_windows(const TextInput& input, const WindowOptions& options);
 

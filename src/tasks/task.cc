@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "tasks/labels.h"
 
 namespace moebert {
 namespace {
@@ -88,28 +89,6 @@ std::string plain(std::string_view name) {
                nearest_name(plain(name), names));
 }
 
-bool are_placeholders(const Names& names) {
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (names[i] != fmt::format("LABEL_{}", i)) return false;
-    }
-    return !names.empty();
-}
-
-// new_index[i] is where the dataset's label i stands among the model's.
-std::vector<std::size_t> new_indices(const Names& from, const Names& to, const Dataset& dataset) {
-    std::vector<std::size_t> indices;
-    for (const std::string& name : from) {
-        const auto found = std::find(to.begin(), to.end(), name);
-        if (found == to.end()) {
-            throw InputError(
-                dataset.file, "",
-                fmt::format("has the labels {}, but the model's are {}", fmt::join(from, ", "), fmt::join(to, ", ")));
-        }
-        indices.push_back(static_cast<std::size_t>(found - to.begin()));
-    }
-    return indices;
-}
-
 const char* name_of(ProblemType type) { return type == ProblemType::regression ? "numbers" : "classes"; }
 
 }  // namespace
@@ -154,13 +133,19 @@ void match_labels(Dataset& dataset, const Labels& model_labels) {
                          fmt::format("has {} as labels, the model predicts {}", name_of(own.problem_type),
                                      name_of(model_labels.problem_type)));
     }
-    const bool keeps_order = own.problem_type == ProblemType::regression || own.names == model_labels.names ||
-                             (own.names.size() == model_labels.names.size() && are_placeholders(model_labels.names));
-    if (keeps_order) return;
-    const auto indices = new_indices(own.names, model_labels.names, dataset);
-    for (Example& example : dataset.examples) {
-        example.label = static_cast<double>(indices[static_cast<std::size_t>(*example.label)]);
-    }
+    if (own.problem_type == ProblemType::regression || own.names == model_labels.names) return;
+    const auto found = places_among(model_labels.names, own.names);
+    if (!found)
+        throw InputError(dataset.file, "",
+                         fmt::format("has the labels {}, but the model's are {}", fmt::join(own.names, ", "),
+                                     fmt::join(model_labels.names, ", ")));
+    if (found->by_number)
+        dataset.warnings.push_back(
+            fmt::format("the labels {} are matched by number with the model's {}, whose names "
+                        "don't tell",
+                        fmt::join(own.names, ", "), fmt::join(model_labels.names, ", ")));
+    for (Example& example : dataset.examples)
+        example.label = static_cast<double>(found->places[static_cast<std::size_t>(*example.label)]);
     dataset.labels = model_labels;
 }
 

@@ -38,6 +38,7 @@ struct Dataset {
     std::size_t skipped_rows = 0;                   // malformed ones that were left out, as read_glue_file says
     std::vector<std::string> guessed_columns = {};  // its sentences', where no name says which they are
     std::vector<std::string> columns = {};          // of a table without labels
+    std::vector<std::string> warnings = {};         // how the file was read, where it could be read otherwise
 
     // A dataset is labelled as a whole or not at all.
     bool is_labelled() const { return !examples.empty() && examples.front().label.has_value(); }
@@ -72,8 +73,9 @@ std::string default_best_metric(ProblemType problem_type);
 // A model's.
 Labels labels_of(const ModelConfig& config);
 
-// Renumbers the labels to a model's order of the same names. A model with Hugging Face's placeholders (LABEL_0, ...)
-// keeps the dataset's order. Throws an Error that names both lists when they don't fit.
+// Renumbers the labels to a model's order of the same names, in any case; where the names of one side say nothing (as
+// Hugging Face's placeholders LABEL_0, ...), labels are matched by number, which is a warning of the dataset's. Throws
+// an Error that names both lists when they don't fit.
 void match_labels(Dataset& dataset, const Labels& model_labels);
 
 }  // namespace moebert

@@ -12,7 +12,7 @@ void push(NormalizedText& text, char32_t c, const NormalizedCharacter& place) {
     text.push_back({c, place.begin, place.end});
 }
 
-void decode_character(NormalizedText& text, NormalizedCharacter place, const NormalizerOptions& options) {
+void clean_character(NormalizedText& text, NormalizedCharacter place, const NormalizerOptions& options) {
     if (options.clean_text) {
         if (is_control(place.c)) return;
         if (is_whitespace(place.c)) place.c = ' ';
@@ -23,15 +23,37 @@ void decode_character(NormalizedText& text, NormalizedCharacter place, const Nor
     if (spaced) push(text, ' ', place);
 }
 
-NormalizedText decode(std::string_view text, const NormalizerOptions& options, std::uint32_t character) {
+NormalizedText decode(std::string_view text, std::uint32_t character) {
     NormalizedText decoded;
     decoded.reserve(text.size());
     for (std::size_t at = 0; at < text.size(); ++character) {
         const DecodedCharacter next = decode_utf8(text, at);
         at += next.bytes;
-        decode_character(decoded, {next.code_point, character, character + 1}, options);
+        decoded.push_back({next.code_point, character, character + 1});
     }
     return decoded;
+}
+
+// A grapheme cluster holds whatever a character can compose with. What comes of one has its first character's place.
+NormalizedText apply_form(const NormalizedText& text, UnicodeForm form) {
+    NormalizedText made;
+    made.reserve(text.size());
+    for (std::size_t begin = 0; begin < text.size();) {
+        std::size_t end = begin + 1;
+        std::u32string cluster(1, text[begin].c);
+        for (GraphemeBreaker breaker; end < text.size() && !breaker.is_break(text[end - 1].c, text[end].c); ++end)
+            cluster += text[end].c;
+        for (const char32_t c : to_form(cluster, form)) push(made, c, text[begin]);
+        begin = end;
+    }
+    return made;
+}
+
+NormalizedText clean(const NormalizedText& text, const NormalizerOptions& options) {
+    NormalizedText cleaned;
+    cleaned.reserve(text.size());
+    for (const NormalizedCharacter& character : text) clean_character(cleaned, character, options);
+    return cleaned;
 }
 
 struct Decomposed {
@@ -92,7 +114,9 @@ NormalizedText lower(const NormalizedText& text) {
 }  // namespace
 
 NormalizedText normalize(std::string_view text, const NormalizerOptions& options, std::uint32_t first_character) {
-    NormalizedText normalized = decode(text, options, first_character);
+    NormalizedText normalized = decode(text, first_character);
+    for (const UnicodeForm form : options.unicode_forms) normalized = apply_form(normalized, form);
+    if (options.clean_text || options.tokenize_chinese_chars) normalized = clean(normalized, options);
     if (options.strip_accents) normalized = strip_accents(normalized);
     if (options.lower_case) normalized = lower(normalized);
     return normalized;

@@ -1,10 +1,13 @@
-// BERT's normalisation of a text (Hugging Face's BertNormalizer), each character with the place it came from.
+// Normalisation of a text: Unicode's normalisation forms, then BERT's own (Hugging Face's BertNormalizer), each
+// character with the place it came from.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "text/tokenizer.h"
 
 namespace moebert {
 
@@ -15,6 +18,7 @@ struct NormalizedCharacter {
 using NormalizedText = std::vector<NormalizedCharacter>;
 
 struct NormalizerOptions {
+    std::vector<UnicodeForm> unicode_forms = {};
     bool clean_text = true;
     bool tokenize_chinese_chars = true;  // spaces around each
     bool strip_accents = true;           // canonical decomposition, then nonspacing marks are dropped

@@ -22,18 +22,52 @@ std::vector<AddedToken> normalized_only(std::vector<AddedToken> tokens, const No
     return tokens;
 }
 
+bool is_ascii(std::string_view text) {
+    return std::ranges::all_of(text, [](char byte) { return static_cast<unsigned char>(byte) < 0x80; });
+}
+
+// What a character is to the pre-tokenizer: words are runs of one class, but where each punctuation character is one.
+enum class CharacterClass { word, punctuation, other, space };
+
+CharacterClass class_of(char32_t c, PreTokenizer pre_tokenizer) {
+    if (is_whitespace(c)) return CharacterClass::space;
+    switch (pre_tokenizer) {
+        case PreTokenizer::bert:
+            return is_punctuation(c) ? CharacterClass::punctuation : CharacterClass::word;
+        case PreTokenizer::whitespace_split:
+            return CharacterClass::word;
+        case PreTokenizer::whitespace:
+            return is_word_character(c) ? CharacterClass::word : CharacterClass::other;
+    }
+    return CharacterClass::word;
+}
+
 }  // namespace
 
-TextEncoder::TextEncoder(WordPiece pieces, NormalizerOptions options, const std::vector<AddedToken>& added_tokens)
+TextEncoder::TextEncoder(WordPiece pieces, NormalizerOptions options, PreTokenizer pre_tokenizer,
+                         const std::vector<AddedToken>& added_tokens)
     : pieces_(std::move(pieces)),
       options_(options),
+      pre_tokenizer_(pre_tokenizer),
       original_tokens_(original_only(added_tokens)),
       normalized_tokens_(normalized_only(added_tokens, options)) {
     kinds_.fill(ByteKind::other);
     for (char32_t c = 0; c < 0x80; ++c) {
         lowered_[c] = static_cast<char>(options.lower_case ? to_lower(c).characters[0] : c);
         if (options.clean_text && is_control(c)) continue;
-        kinds_[c] = is_whitespace(c) ? ByteKind::space : is_punctuation(c) ? ByteKind::punctuation : ByteKind::word;
+        switch (class_of(c, pre_tokenizer_)) {
+            case CharacterClass::word:
+                kinds_[c] = ByteKind::word;
+                break;
+            case CharacterClass::punctuation:
+                kinds_[c] = ByteKind::punctuation;
+                break;
+            case CharacterClass::space:
+                kinds_[c] = ByteKind::space;
+                break;
+            case CharacterClass::other:  // a run of them may go on beyond ASCII
+                break;
+        }
     }
 }
 
@@ -65,7 +99,9 @@ private:
 
     void append_part(std::string_view text) {
         if (encoder_.normalized_tokens_.empty()) {
-            append_fast(text);
+            // A Unicode form may compose punctuation with a mark after it.
+            const bool is_whole = !encoder_.options_.unicode_forms.empty() && !is_ascii(text);
+            is_whole ? append_any(text) : append_fast(text);
         } else {
             append_with_normalized_tokens(text);
         }
@@ -121,15 +157,16 @@ private:
         character_ += static_cast<std::uint32_t>(count_characters(text));
     }
 
-    // Words of normalised text: between spaces, with each punctuation character for itself.
+    // Words of normalised text.
     void append_normalized(std::span<const NormalizedCharacter> text) {
-        std::size_t at = 0;
-        while (at < text.size()) {
-            const std::size_t begin = at;
-            while (at < text.size() && !is_whitespace(text[at].c) && !is_punctuation(text[at].c)) ++at;
-            if (at > begin) append_word(text.subspan(begin, at - begin));
-            if (at < text.size() && is_punctuation(text[at].c)) append_word(text.subspan(at, 1));
-            ++at;
+        const auto class_at = [&](std::size_t i) { return class_of(text[i].c, encoder_.pre_tokenizer_); };
+        for (std::size_t at = 0; at < text.size();) {
+            const std::size_t begin = at++;
+            const auto kind = class_at(begin);
+            if (kind == CharacterClass::space) continue;
+            if (kind != CharacterClass::punctuation)
+                while (at < text.size() && class_at(at) == kind) ++at;
+            append_word(text.subspan(begin, at - begin));
         }
     }
 

@@ -20,12 +20,11 @@ struct TokenList {
 
 class TextEncoder {
 public:
-    TextEncoder(WordPiece pieces, NormalizerOptions options, const std::vector<AddedToken>& added_tokens);
+    TextEncoder(WordPiece pieces, NormalizerOptions options, PreTokenizer pre_tokenizer,
+                const std::vector<AddedToken>& added_tokens);
 
     // Appends the tokens of `text`.
     void append(std::string_view text, TokenList& tokens) const;
-
-    const WordPiece& pieces() const { return pieces_; }
 
 private:
     class Run;
@@ -33,6 +32,7 @@ private:
 
     WordPiece pieces_;
     NormalizerOptions options_;
+    PreTokenizer pre_tokenizer_;
     AddedTokenFinder original_tokens_;    // found in the text as it is
     AddedTokenFinder normalized_tokens_;  // and in the normalised one
     std::array<ByteKind, 256> kinds_{};

@@ -8,18 +8,24 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "text/template.h"
+#include "text/unicode.h"
+
 namespace moebert {
 
-// `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`, without padding; the vectors have one entry a token.
+// One text or two with the special tokens of the template, `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`, without padding.
+// The vectors have one entry per token.
 struct Encoding {
     std::vector<std::int32_t> input_ids;
-    std::vector<std::uint8_t> token_type_ids;           // 1 for b and the [SEP] after it
+    std::vector<std::uint8_t> token_type_ids;           // BERT's: 1 for b and the [SEP] after it
     std::vector<std::array<std::uint32_t, 2>> offsets;  // [begin, end) in characters (code points) of a or b; {0, 0}
-                                                        // for [CLS] and [SEP]; empty unless asked for
+                                                        // for special tokens; empty unless asked for
+    bool is_cut = false;                                // whether max_length left tokens of a or b out
 };
 
 // A token that is found in the text before it is split into words.
@@ -32,7 +38,17 @@ struct AddedToken {
     bool normalized = false;   // looked for in the normalised text instead of the original one
 };
 
+// How normalised text is split into words.
+enum class PreTokenizer {
+    bert,              // at whitespace, each punctuation character for itself
+    whitespace_split,  // at whitespace alone
+    whitespace,        // runs of word characters, and runs of others, between whitespace
+};
+
+enum class TruncationSide { right, left };
+
 struct TokenizerSettings {
+    std::vector<UnicodeForm> unicode_forms;  // applied before all else, in this order
     bool lower_case = true;
     std::optional<bool> strip_accents;  // absent: as lower_case
     bool tokenize_chinese_chars = true;
@@ -45,6 +61,11 @@ struct TokenizerSettings {
     std::string pad_token = "[PAD]";
     std::string mask_token = "[MASK]";
     std::vector<AddedToken> added_tokens;  // beside the five above
+    PreTokenizer pre_tokenizer = PreTokenizer::bert;
+    std::optional<Template> special_tokens;  // absent: BERT's, of cls_token and sep_token
+    bool has_token_types = true;             // false: all types are 0, whatever the template says
+    TruncationSide truncation_side = TruncationSide::right;
+    std::optional<std::int64_t> model_max_length;  // tokens that the model was trained with, special ones included
 };
 
 // Immutable; copies share the tables and every member may be called from many threads at once.
@@ -52,20 +73,29 @@ class Tokenizer {
 public:
     static constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 
-    // Reads a checkpoint directory. The vocabulary is tokenizer.json's, or else vocab.txt's; a setting is
-    // tokenizer_config.json's, or else tokenizer.json's, or else BERT's default. Throws an InputError.
-    static Tokenizer load(const std::filesystem::path& dir);
+    // Reads a checkpoint directory as read_tokenizer_files() does; what it had to choose is appended to `warnings`.
+    // Throws an InputError.
+    static Tokenizer load(const std::filesystem::path& dir, std::vector<std::string>* warnings = nullptr);
 
     // From a vocabulary in the order of its ids. Throws an Error when a special token is missing; only the mask may be.
     explicit Tokenizer(const std::vector<std::string>& vocabulary, TokenizerSettings settings = {});
 
     // Text is UTF-8; a malformed byte sequence counts as one character and is dropped. `max_length` counts the special
-    // tokens too; a pair is cut as Hugging Face's longest_first does. Throws an Error when it is below their number.
+    // tokens too; a pair is cut as Hugging Face's longest_first does, at the settings' truncation_side. Throws an Error
+    // when it is below their number.
     Encoding encode(std::string_view a, std::optional<std::string_view> b = std::nullopt,
                     std::size_t max_length = no_limit, bool with_offsets = false) const;
 
     // The tokens of one text alone, nothing added.
     Encoding encode_plain(std::string_view text, bool with_offsets = false) const;
+
+    // Two texts' tokens with the template's special tokens, without offsets; nothing is cut.
+    Encoding join(std::span<const std::int32_t> first, std::span<const std::int32_t> second) const;
+
+    const TemplatePieces& single_template() const;
+    const TemplatePieces& pair_template() const;
+    // One more than the greatest of token_type_ids that a pair has.
+    std::int64_t pair_types() const;
 
     std::string_view token(std::int32_t id) const;  // throws an Error for an id outside the vocabulary
     std::optional<std::int32_t> id(std::string_view token) const;

@@ -1,12 +1,18 @@
 #include "text/tokenizer_files.h"
 
-#include <fstream>
-#include <iterator>
-#include <nlohmann/json.hpp>
-#include <optional>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <unordered_map>
 
 #include "core/error.h"
-#include "core/json_text.h"
+#include "io/file.h"
+#include "io/json.h"
+#include "text/json_keys.h"
+#include "text/tokenizer_json.h"
 #include "text/utf8.h"
 
 namespace moebert {
@@ -15,48 +21,18 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::uint64_t most_tokens = 1 << 24;
-
-std::string read_bytes(const fs::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    std::string bytes(std::istreambuf_iterator<char>(in), {});
-    if (!in) throw InputError(file, "", "can't be read");
-    return bytes;
-}
+constexpr std::size_t kMostBytes = std::size_t{1} << 28;
+constexpr const char* kVocabulary = "vocab.txt";
+constexpr const char* kTokenizer = "tokenizer.json";
+constexpr const char* kAdded = "added_tokens.json";
+constexpr const char* kSpecial = "special_tokens_map.json";
+constexpr const char* kConfig = "tokenizer_config.json";
 
 // A JSON object; absent when the file doesn't exist.
 std::optional<json> read_object(const fs::path& file) {
     std::error_code ignored;  // shows when it is read
     if (!fs::exists(file, ignored)) return std::nullopt;
-    json object = json::parse(read_bytes(file), nullptr, false);
-    if (!object.is_object() || !is_shallow(object))
-        throw InputError(file, "", "expected a JSON object, not nested deep");
-    return object;
-}
-
-template <class T>
-bool has_type_of(const json& value, const T&) {
-    if constexpr (std::is_same_v<T, bool>) return value.is_boolean();
-    if constexpr (std::is_same_v<T, std::string>) return value.is_string();
-    if constexpr (std::is_same_v<T, json>) return value.is_object();
-    return value.is_number_unsigned() && value.get<std::uint64_t>() < most_tokens;
-}
-
-// Sets `value` from the object's key when it is there and not null. Integers are counts or ids.
-template <class T>
-void read_key(const json& object, const char* key, const fs::path& file, T& value) {
-    const auto found = object.find(key);
-    if (found == object.end() || found->is_null()) return;
-    if (!has_type_of(*found, value)) {
-        throw InputError(file, key, "has the value " + found->dump() + ", expected another type or range");
-    }
-    value = found->template get<T>();
-}
-
-void read_key(const json& object, const char* key, const fs::path& file, std::optional<bool>& value) {
-    bool given = value.value_or(false);
-    read_key(object, key, file, given);
-    if (object.contains(key) && !object[key].is_null()) value = given;
+    return parse_json_object(read_text(file, kMostBytes), file);
 }
 
 // A special token is a string, or an object with its content.
@@ -74,24 +50,30 @@ void read_special_tokens(const json& object, const fs::path& file, TokenizerSett
     read_special_token(object, "mask_token", file, settings.mask_token);
 }
 
-AddedToken read_added_token(const json& object, const fs::path& file, std::int32_t id) {
-    if (!object.is_object()) throw InputError(file, "an added token", "expected objects, found " + object.dump());
-    AddedToken token;
-    token.id = id;
-    read_key(object, "id", file, token.id);
-    read_key(object, "content", file, token.content);
-    read_key(object, "single_word", file, token.single_word);
-    read_key(object, "lstrip", file, token.lstrip);
-    read_key(object, "rstrip", file, token.rstrip);
-    read_key(object, "normalized", file, token.normalized);
-    return token;
-}
+// Added tokens, of which a later description of the same one replaces the earlier. An id that is known stays known.
+class AddedTokens {
+public:
+    void add(AddedToken token) {
+        const auto [found, is_new] = places_.emplace(token.content, tokens_.size());
+        if (is_new) return tokens_.push_back(std::move(token));
+        AddedToken& known = tokens_[found->second];
+        if (token.id < 0) token.id = known.id;
+        known = std::move(token);
+    }
 
-// A later description of the same token replaces the earlier one.
-void add(std::vector<AddedToken>& tokens, AddedToken token) {
-    std::erase_if(tokens, [&](const AddedToken& known) { return known.content == token.content; });
-    tokens.push_back(std::move(token));
-}
+    // By name (and id) alone: another description, if there is one, says more.
+    void add_name(AddedToken token) {
+        const auto found = places_.find(token.content);
+        if (found == places_.end()) return add(std::move(token));
+        if (tokens_[found->second].id < 0) tokens_[found->second].id = token.id;
+    }
+
+    std::vector<AddedToken> take() { return std::move(tokens_); }
+
+private:
+    std::vector<AddedToken> tokens_;
+    std::unordered_map<std::string, std::size_t> places_;
+};
 
 std::int32_t parse_id(const std::string& text, const fs::path& file) {
     const bool digits = !text.empty() && text.size() < 9 && text.find_first_not_of("0123456789") == std::string::npos;
@@ -99,129 +81,287 @@ std::int32_t parse_id(const std::string& text, const fs::path& file) {
     return std::stoi(text);
 }
 
+// {"[E1]": 30522}: tokens of which nothing else is known. A special one is looked for in the text as it is.
+void read_added_tokens(const json& object, const fs::path& file, AddedTokens& added) {
+    for (const auto& [content, id] : object.items()) {
+        AddedToken token;
+        token.content = content;
+        read_key(object, content.c_str(), file, token.id);
+        token.normalized = true;
+        added.add_name(std::move(token));
+    }
+}
+
+// additional_special_tokens, or extra_special_tokens as newer files call them: names or descriptions, in a list or an
+// object.
+void read_more_special_tokens(const json& object, const fs::path& file, AddedTokens& added) {
+    for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
+        const auto list = object.find(key);
+        if (list == object.end() || list->is_null()) continue;
+        if (!list->is_structured()) throw InputError(file, key, "expected a list of tokens, found " + json_text(*list));
+        for (const json& item : *list) {
+            if (!item.is_string() && !item.is_object())
+                throw InputError(file, key, "expected tokens, found " + json_text(item));
+            if (item.is_string())
+                added.add_name({item.get<std::string>()});
+            else
+                added.add(read_added_token(item, file, -1));
+        }
+    }
+}
+
+void read_added_tokens_decoder(const json& config, const fs::path& file, AddedTokens& added) {
+    json decoder = json::object();
+    read_key(config, "added_tokens_decoder", file, decoder);
+    for (const auto& [id, token] : decoder.items()) added.add(read_added_token(token, file, parse_id(id, file)));
+}
+
 // ---- vocab.txt
 
-std::string without_trailing_space(std::string line) {
-    line.erase(line.find_last_not_of(" \t\r\n") + 1);
-    return line;
+std::string without_trailing_space(std::string_view line) {
+    return std::string(line.substr(0, line.find_last_not_of(" \t\r\n") + 1));
 }
 
+// Blank lines at the end are no tokens.
 std::vector<std::string> read_vocabulary_text(const fs::path& file) {
-    std::ifstream in(file, std::ios::binary);
+    const std::string content = read_text(file, kMostBytes);
+    std::string_view text = content;
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+    text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
     std::vector<std::string> vocabulary;
-    for (std::string line; std::getline(in, line);) {
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = std::min(text.find('\n', begin), text.size());
+        const auto line = text.substr(begin, end - begin);
         if (find_malformed_utf8(line))
             throw InputError(file, fmt::format("line {}", vocabulary.size() + 1), "isn't UTF-8");
-        vocabulary.push_back(without_trailing_space(std::move(line)));
-        if (vocabulary.size() > most_tokens)
-            throw InputError(file, "", fmt::format("has more than {} lines", most_tokens));
-    }
-    if (in.bad() || !in.eof()) throw InputError(file, "", "can't be read");
-    return vocabulary;
-}
-
-// ---- tokenizer.json
-
-// The object under a key; it must be of one of the types that BERT uses, because another one cuts text otherwise.
-json component(const json& object, const char* key, const fs::path& file, std::initializer_list<const char*> types) {
-    json part = object.value(key, json());
-    if (!part.is_object()) throw InputError(file, key, fmt::format("expected an object of type {}", *types.begin()));
-    const std::string type = part.contains("type") && part["type"].is_string() ? part["type"].get<std::string>() : "";
-    for (const char* known : types) {
-        if (type == known) return part;
-    }
-    throw InputError(file, key, fmt::format("has the type \"{}\", expected {}", type, *types.begin()));
-}
-
-std::size_t token_id(const json& id, const std::string& token, std::size_t limit, const fs::path& file) {
-    if (id.is_number_unsigned() && id.get<std::uint64_t>() < limit) return id.get<std::size_t>();
-    throw InputError(file, "model.vocab",
-                     fmt::format("\"{}\" has the id {}, expected 0 to {}", token, id.dump(), limit - 1));
-}
-
-// Some ids may be left out, for added tokens to take.
-std::vector<std::string> vocabulary_of(const json& model, const fs::path& file) {
-    json tokens = json::object();
-    read_key(model, "vocab", file, tokens);
-    const std::size_t limit = 2 * tokens.size() + 1000;
-    std::vector<std::string> vocabulary;
-    for (const auto& [token, id] : tokens.items()) {
-        const std::size_t index = token_id(id, token, limit, file);
-        if (index >= vocabulary.size()) vocabulary.resize(index + 1);
-        if (!vocabulary[index].empty()) {
-            throw InputError(file, "model.vocab",
-                             fmt::format("\"{}\" and \"{}\" have the same id {}", vocabulary[index], token, index));
-        }
-        vocabulary[index] = token;
+        vocabulary.push_back(without_trailing_space(line));
+        if (vocabulary.size() > kMostTokens)
+            throw InputError(file, "", fmt::format("has more than {} lines", kMostTokens));
+        begin = end + 1;
     }
     return vocabulary;
-}
-
-void read_normalizer(const json& normalizer, const fs::path& file, TokenizerSettings& settings) {
-    read_key(normalizer, "clean_text", file, settings.clean_text);
-    read_key(normalizer, "handle_chinese_chars", file, settings.tokenize_chinese_chars);
-    read_key(normalizer, "strip_accents", file, settings.strip_accents);
-    read_key(normalizer, "lowercase", file, settings.lower_case);
-}
-
-void read_model(const json& model, const fs::path& file, TokenizerSettings& settings) {
-    read_key(model, "unk_token", file, settings.unk_token);
-    read_key(model, "continuing_subword_prefix", file, settings.continuing_subword_prefix);
-    read_key(model, "max_input_chars_per_word", file, settings.max_input_chars_per_word);
-}
-
-void read_tokenizer_json(const json& object, const fs::path& file, TokenizerFiles& files) {
-    const json model = component(object, "model", file, {"WordPiece"});
-    component(object, "pre_tokenizer", file, {"BertPreTokenizer"});
-    read_normalizer(component(object, "normalizer", file, {"BertNormalizer"}), file, files.settings);
-    read_model(model, file, files.settings);
-    files.vocabulary = vocabulary_of(model, file);
-    files.vocabulary_file = file;
-    for (const json& token : object.value("added_tokens", json::array())) {
-        add(files.settings.added_tokens, read_added_token(token, file, -1));
-    }
 }
 
 // ---- tokenizer_config.json
 
-void read_tokenizer_config(const json& config, const fs::path& file, TokenizerSettings& settings) {
-    read_key(config, "do_lower_case", file, settings.lower_case);
-    read_key(config, "strip_accents", file, settings.strip_accents);
-    read_key(config, "tokenize_chinese_chars", file, settings.tokenize_chinese_chars);
-    read_key(config, "clean_text", file, settings.clean_text);
-    read_key(config, "max_input_chars_per_word", file, settings.max_input_chars_per_word);
-    read_key(config, "wordpieces_prefix", file, settings.continuing_subword_prefix);
-    read_special_tokens(config, file, settings);
-    json added = json::object();
-    read_key(config, "added_tokens_decoder", file, added);
-    for (const auto& [id, token] : added.items()) {
-        add(settings.added_tokens, read_added_token(token, file, parse_id(id, file)));
+// Which of Hugging Face's classes reads the folder.
+struct TokenizerClass {
+    std::string name;  // without "Fast"
+    bool is_generic() const { return name == "PreTrainedTokenizer" || name == "TokenizersBackend"; }
+    // Those whose models have no token types, unless model_input_names has them.
+    bool lacks_types() const { return name == "DistilBertTokenizer" || name == "TokenizersBackend"; }
+};
+
+TokenizerClass read_class(const json& config, const fs::path& file) {
+    const std::set<std::string> understood = {"BertTokenizer",       "DistilBertTokenizer", "ElectraTokenizer",
+                                              "MobileBertTokenizer", "ConvBertTokenizer",   "LayoutLMTokenizer",
+                                              "LxmertTokenizer",     "RetriBertTokenizer",  "PreTrainedTokenizer",
+                                              "TokenizersBackend",   "SqueezeBertTokenizer"};
+    std::string name = "BertTokenizer";
+    read_key(config, "tokenizer_class", file, name);
+    const std::string given = name;
+    if (name.ends_with("Fast")) name.resize(name.size() - 4);
+    if (understood.contains(name)) return {name};
+    throw InputError(
+        file, "tokenizer_class",
+        fmt::format("{} isn't supported; understood: {} (with or without Fast)", given, fmt::join(understood, ", ")));
+}
+
+// Settings that would cut text otherwise.
+void refuse_other_ways(const json& config, const fs::path& file) {
+    const std::pair<const char*, json> only[] = {{"do_basic_tokenize", true},
+                                                 {"do_word_tokenize", true},
+                                                 {"do_subword_tokenize", true},
+                                                 {"word_tokenizer_type", "basic"},
+                                                 {"subword_tokenizer_type", "wordpiece"},
+                                                 {"split_special_tokens", false},
+                                                 {"never_split", json::array()}};
+    for (const auto& [key, expected] : only) {
+        const auto found = config.find(key);
+        if (found == config.end() || found->is_null() || *found == expected) continue;
+        throw InputError(file, key,
+                         fmt::format("{} isn't supported; understood: {}", json_text(*found), json_text(expected)));
     }
 }
+
+bool has_token_types(const json& config, const TokenizerClass& kind, const fs::path& file) {
+    const auto names = config.find("model_input_names");
+    if (names == config.end() || names->is_null()) return !kind.lacks_types();
+    if (!names->is_array()) throw InputError(file, "model_input_names", "expected a list, found " + json_text(*names));
+    return std::ranges::find(*names, json("token_type_ids")) != names->end();
+}
+
+void read_truncation_side(const json& config, const fs::path& file, TruncationSide& side) {
+    std::string name = side == TruncationSide::left ? "left" : "right";
+    read_key(config, "truncation_side", file, name);
+    if (name != "left" && name != "right")
+        throw InputError(file, "truncation_side", fmt::format("expected left or right, found \"{}\"", name));
+    side = name == "left" ? TruncationSide::left : TruncationSide::right;
+}
+
+// Hugging Face's tools write 1e30 where there is none.
+void read_model_max_length(const json& config, const fs::path& file, std::optional<std::int64_t>& length) {
+    const auto found = config.find("model_max_length");
+    if (found == config.end() || found->is_null()) return;
+    if (!found->is_number() || !(found->get<double>() >= 1))
+        throw InputError(file, "model_max_length", "expected a number of tokens, found " + json_text(*found));
+    if (found->get<double>() < 1e9) length = static_cast<std::int64_t>(std::floor(found->get<double>()));
+}
+
+// ---- what BertTokenizer makes of them
+
+class Reader {
+public:
+    explicit Reader(const fs::path& dir) : dir_(dir) {}
+
+    TokenizerFiles read() {
+        const json config = read_object(dir_ / kConfig).value_or(json::object());
+        const auto kind = read_class(config, dir_ / kConfig);
+        refuse_other_ways(config, dir_ / kConfig);
+        read_vocabulary();
+        if (const auto tokens = read_object(dir_ / kSpecial)) {
+            read_special_tokens(*tokens, dir_ / kSpecial, files_.settings);
+            read_more_special_tokens(*tokens, dir_ / kSpecial, added_);
+        }
+        read_config(config, kind);
+        if (const auto tokens = read_object(dir_ / kAdded)) read_added_tokens(*tokens, dir_ / kAdded, added_);
+        files_.settings.added_tokens = added_.take();
+        return std::move(files_);
+    }
+
+private:
+    void read_vocabulary() {
+        if (const auto object = read_object(dir_ / kTokenizer)) {
+            auto read = read_tokenizer_json(*object, dir_ / kTokenizer);
+            files_.settings = std::move(read.settings);
+            files_.vocabulary = std::move(read.vocabulary);
+            files_.vocabulary_file = dir_ / kTokenizer;
+            for (AddedToken& token : files_.settings.added_tokens) added_.add(std::move(token));
+            json_normalizer_ = read.has_plain_normalizer;
+            has_json_ = true;
+        } else if (std::error_code ignored; fs::exists(dir_ / kVocabulary, ignored)) {
+            files_.vocabulary_file = dir_ / kVocabulary;
+            files_.vocabulary = read_vocabulary_text(files_.vocabulary_file);
+        } else {
+            throw InputError(dir_, "", "has no vocabulary, expected vocab.txt or tokenizer.json");
+        }
+    }
+
+    void read_config(const json& config, const TokenizerClass& kind) {
+        auto& settings = files_.settings;
+        const auto file = dir_ / kConfig;
+        if (has_json_ && kind.is_generic())
+            keep_tokenizer_json(config);
+        else if (!has_json_ || json_normalizer_.value_or(true))
+            take_bert_settings(config);
+        else
+            files_.warnings.push_back(
+                fmt::format("{}: its normalizer counts, a Sequence; do_lower_case and strip_accents "
+                            "of {} have no effect",
+                            (dir_ / kTokenizer).string(), kConfig));
+        warn_of_parts(kind);
+        read_key(config, "max_input_chars_per_word", file, settings.max_input_chars_per_word);
+        read_key(config, "wordpieces_prefix", file, settings.continuing_subword_prefix);
+        read_special_tokens(config, file, settings);
+        read_more_special_tokens(config, file, added_);
+        read_added_tokens_decoder(config, file, added_);
+        settings.has_token_types = has_token_types(config, kind, file);
+        read_truncation_side(config, file, settings.truncation_side);
+        read_model_max_length(config, file, settings.model_max_length);
+    }
+
+    // The generic class doesn't know BERT's settings.
+    void keep_tokenizer_json(const json& config) {
+        const auto lower = config.find("do_lower_case");
+        if (lower == config.end() || !lower->is_boolean() || *lower == files_.settings.lower_case) return;
+        files_.warnings.push_back(
+            fmt::format("{}: counts, with lower case {}; do_lower_case of {} has no effect with its tokenizer_class",
+                        (dir_ / kTokenizer).string(), files_.settings.lower_case, kConfig));
+    }
+
+    // BertTokenizer goes by its own settings, with their defaults, where tokenizer.json has others.
+    void take_bert_settings(const json& config) {
+        auto& settings = files_.settings;
+        const auto file = dir_ / kConfig;
+        const TokenizerSettings in_json = settings;
+        const TokenizerSettings defaults;
+        settings.lower_case = defaults.lower_case;
+        settings.strip_accents = defaults.strip_accents;
+        settings.tokenize_chinese_chars = defaults.tokenize_chinese_chars;
+        if (!has_json_ || !json_normalizer_) settings.clean_text = defaults.clean_text;
+        read_key(config, "do_lower_case", file, settings.lower_case);
+        read_key(config, "strip_accents", file, settings.strip_accents);
+        read_key(config, "tokenize_chinese_chars", file, settings.tokenize_chinese_chars);
+        read_key(config, "clean_text", file, settings.clean_text);
+        if (!has_json_) return;
+        if (!json_normalizer_)
+            files_.warnings.push_back(
+                fmt::format("{}: has no normalizer; text is normalised as {} says (do_lower_case {})",
+                            (dir_ / kTokenizer).string(), kConfig, settings.lower_case));
+        else
+            warn_of_others(config, in_json);
+    }
+
+    void warn_of_others(const json& config, const TokenizerSettings& in_json) {
+        const auto& settings = files_.settings;
+        const auto warn = [&](const char* in_file, const char* key, const std::string& there, const std::string& here) {
+            if (there == here) return;
+            files_.warnings.push_back(fmt::format("{} says {} {}, {} {}; {} counts", (dir_ / kTokenizer).string(),
+                                                  in_file, there, kConfig,
+                                                  config.contains(key) ? fmt::format("has {} {}", key, here)
+                                                                       : fmt::format("lacks {} ({} then)", key, here),
+                                                  here));
+        };
+        const auto text = [](const std::optional<bool>& value) {
+            return value ? fmt::format("{}", *value) : std::string("null");
+        };
+        warn("lowercase", "do_lower_case", text(in_json.lower_case), text(settings.lower_case));
+        warn("strip_accents", "strip_accents", text(in_json.strip_accents), text(settings.strip_accents));
+        warn("handle_chinese_chars", "tokenize_chinese_chars", text(in_json.tokenize_chinese_chars),
+             text(settings.tokenize_chinese_chars));
+    }
+
+    // BertTokenizer of transformers 5 replaces these parts of tokenizer.json by BERT's own.
+    void warn_of_parts(const TokenizerClass& kind) {
+        if (!has_json_) return;
+        auto& settings = files_.settings;
+        const auto file = (dir_ / kTokenizer).string();
+        if (!kind.is_generic() && settings.pre_tokenizer != PreTokenizer::bert)
+            files_.warnings.push_back(
+                fmt::format("{}: its pre_tokenizer is used; transformers 5 has BERT's instead", file));
+        if (!settings.special_tokens) {
+            if (kind.is_generic())
+                throw InputError(dir_ / kTokenizer, "post_processor",
+                                 "is missing, so that no special tokens stand around a text; expected "
+                                 "TemplateProcessing or BertProcessing");
+            return;  // BERT's
+        }
+        if (kind.is_generic()) return;
+        const auto bert = bert_template(settings.cls_token, settings.sep_token);
+        const auto differs = [](const TemplatePieces& a, const TemplatePieces& b) {
+            return !std::ranges::equal(a, b, [](const TemplatePiece& x, const TemplatePiece& y) {
+                return x.kind == y.kind && x.type_id == y.type_id && x.token == y.token;
+            });
+        };
+        if (differs(settings.special_tokens->single, bert.single) || differs(settings.special_tokens->pair, bert.pair))
+            files_.warnings.push_back(
+                fmt::format("{}: its post_processor is used; transformers 5 has BERT's instead", file));
+    }
+
+    const fs::path& dir_;
+    TokenizerFiles files_;
+    AddedTokens added_;
+    bool has_json_ = false;
+    std::optional<bool> json_normalizer_;  // as in TokenizerJson
+};
 
 }  // namespace
 
-TokenizerFiles read_tokenizer_files(const fs::path& dir) {
-    TokenizerFiles files;
-    if (const auto object = read_object(dir / "tokenizer.json")) {
-        read_tokenizer_json(*object, dir / "tokenizer.json", files);
-    } else if (std::error_code ignored; fs::exists(dir / "vocab.txt", ignored)) {
-        files.vocabulary_file = dir / "vocab.txt";
-        files.vocabulary = read_vocabulary_text(files.vocabulary_file);
-    } else {
-        throw InputError(dir, "", "has no vocabulary, expected vocab.txt or tokenizer.json");
-    }
-    if (const auto map = read_object(dir / "special_tokens_map.json")) {
-        read_special_tokens(*map, dir / "special_tokens_map.json", files.settings);
-    }
-    if (const auto config = read_object(dir / "tokenizer_config.json")) {
-        read_tokenizer_config(*config, dir / "tokenizer_config.json", files.settings);
-    }
-    return files;
-}
+TokenizerFiles read_tokenizer_files(const fs::path& dir) { return Reader(dir).read(); }
 
-Tokenizer Tokenizer::load(const fs::path& dir) {
+Tokenizer Tokenizer::load(const fs::path& dir, std::vector<std::string>* warnings) {
     TokenizerFiles files = read_tokenizer_files(dir);
+    if (warnings) warnings->insert(warnings->end(), files.warnings.begin(), files.warnings.end());
     try {
         return Tokenizer(files.vocabulary, std::move(files.settings));
     } catch (const Error& error) {

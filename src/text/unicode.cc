@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <vector>
 
 #include "text/unicode_exceptions.h"
 
@@ -106,6 +107,52 @@ int combining_class(char32_t c) {
     if (c < 0x300) return 0;
     const int value = utf8proc_get_property(as_utf8proc(c))->combining_class;
     return value != 0 && in(exceptions::starters, c) ? 0 : value;
+}
+
+namespace {
+
+bool is_compatible(UnicodeForm form) { return form == UnicodeForm::nfkc || form == UnicodeForm::nfkd; }
+bool is_composed(UnicodeForm form) { return form == UnicodeForm::nfc || form == UnicodeForm::nfkc; }
+
+void append_decomposed(std::u32string& text, char32_t c, UnicodeForm form) {
+    const int options = UTF8PROC_DECOMPOSE | (is_compatible(form) ? UTF8PROC_COMPAT : 0);
+    std::array<utf8proc_int32_t, 32> parts;  // at most 18
+    int last_class = 0;
+    const auto size = utf8proc_decompose_char(as_utf8proc(c), parts.data(), parts.size(),
+                                              static_cast<utf8proc_option_t>(options), &last_class);
+    text.append(parts.begin(), parts.begin() + size);
+}
+
+// Marks between two starters by their class (Unicode 15, section 3.11, D109).
+void order_marks(std::u32string& text) {
+    const auto is_starter = [](char32_t c) { return combining_class(c) == 0; };
+    for (auto at = text.begin(); at != text.end();) {
+        const auto begin = std::find_if_not(at, text.end(), is_starter);
+        at = std::find_if(begin, text.end(), is_starter);
+        std::stable_sort(begin, at, [](char32_t a, char32_t b) { return combining_class(a) < combining_class(b); });
+    }
+}
+
+void compose(std::u32string& text) {
+    std::vector<utf8proc_int32_t> buffer(text.begin(), text.end());
+    const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    const auto size = utf8proc_normalize_utf32(buffer.data(), static_cast<utf8proc_ssize_t>(buffer.size()), options);
+    text.assign(buffer.begin(), buffer.begin() + size);
+}
+
+}  // namespace
+
+std::u32string to_form(std::u32string_view text, UnicodeForm form) {
+    std::u32string made;
+    made.reserve(text.size());
+    for (const char32_t c : text) append_decomposed(made, c, form);
+    order_marks(made);
+    if (is_composed(form)) compose(made);
+    return made;
+}
+
+bool GraphemeBreaker::is_break(char32_t before, char32_t after) {
+    return utf8proc_grapheme_break_stateful(as_utf8proc(before), as_utf8proc(after), &state_);
 }
 
 namespace {

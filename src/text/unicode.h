@@ -29,6 +29,20 @@ Expansion decompose(char32_t c);  // full canonical decomposition
 Expansion to_lower(char32_t c);   // without regard to its neighbours
 int combining_class(char32_t c);
 
+enum class UnicodeForm { nfc, nfd, nfkc, nfkd };
+
+// Of text whose characters don't combine with others around it.
+std::u32string to_form(std::u32string_view text, UnicodeForm form);
+
+// Where grapheme clusters end (Unicode Standard Annex 29): asked about each pair of neighbours in order.
+class GraphemeBreaker {
+public:
+    bool is_break(char32_t before, char32_t after);
+
+private:
+    std::int32_t state_ = 0;
+};
+
 // As Python's str.lower(): a capital sigma at a word's end becomes a final one.
 std::u32string lower_text(std::u32string_view text);
 

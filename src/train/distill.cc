@@ -111,8 +111,8 @@ nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, c
     auto job = given;
     job.data = for_model(job.data, checkpoint->config);
     check_before_work(job, options, distill, *checkpoint);
-    const auto input =
-        load_text_input(job.model_name_or_path, checkpoint->config, job.data.max_seq_length, job.train.num_threads);
+    const auto input = load_text_input(job.model_name_or_path, checkpoint->config, job.data.max_seq_length,
+                                       job.train.num_threads, sink);
     const auto labels = labels_of(checkpoint->config);
     const auto training = load_labelled(job.data, Split::train, FeatureUse::training, labels, input, sink);
     const Validation validation(job, labels, input, processes, sink);

@@ -47,7 +47,9 @@ nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     const auto model_labels = labels_of(config);
     config.problem_type =
         is_question_answering(job.data) ? ProblemType::question_answering : ProblemType::classification;
-    const auto input = load_text_input(job.model_name_or_path, config, job.data.max_seq_length, job.train.num_threads);
+    const auto input =
+        load_text_input(job.model_name_or_path, config, job.data.max_seq_length.value_or(usual_length(config)),
+                        job.train.num_threads, sink);
     auto training = load_labelled(job.data, Split::train, FeatureUse::training, std::nullopt, input, sink);
     auto& train_set = training.front();
     take_label_order(train_set, model_labels);

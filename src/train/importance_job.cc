@@ -41,8 +41,8 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
     const auto split = parse_split(options.split);
     const Processes processes(job.world, job.train.ddp_timeout);
     const auto checkpoint = load_finetuned(job.model_name_or_path);
-    const auto input =
-        load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length, job.train.num_threads);
+    const auto input = load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length,
+                                       job.train.num_threads, sink);
     const auto features = own_share(
         load_labelled(job.data, split, FeatureUse::training, labels_of(checkpoint.config), input, sink), options);
     const auto model = load_model(checkpoint, 0, false, training_device(job, sink));

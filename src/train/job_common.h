@@ -28,6 +28,8 @@ public:
 
     bool empty() const { return sets_.empty(); }
     std::int64_t examples() const { return count_examples(sets_); }
+    std::int64_t cut() const { return count_cut(sets_); }
+    std::int64_t max_seq_length() const { return max_seq_length_; }  // of the job's inputs, in tokens
     const std::string& best_metric() const { return metrics_.best; }
 
 private:
@@ -38,6 +40,7 @@ private:
     const DataOptions& data_;
     TaskMetrics metrics_;
     EvaluationOptions options_;
+    std::int64_t max_seq_length_;
     const Processes& processes_;
     const Sink& sink_;
 };

@@ -172,9 +172,9 @@ TensorMap model_tensors(Model& model) {
     return tensors;
 }
 
-void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& tokenizer_source) {
+void save_model(Model& model, const std::filesystem::path& directory, const TokenizerSource& tokenizer_source) {
     save_checkpoint(directory, model.config, model_tensors(model));
-    if (!tokenizer_source.empty()) copy_tokenizer_files(tokenizer_source, directory);
+    if (!tokenizer_source.folder.empty()) copy_tokenizer_files(tokenizer_source, directory);
 }
 
 }  // namespace moebert

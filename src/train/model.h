@@ -59,8 +59,8 @@ void freeze_weights(Model& model, torch::ScalarType dtype);
 // The tensors of a checkpoint, copied to host memory; hash tables included.
 TensorMap model_tensors(Model& model);
 
-// As a checkpoint, with the tokenizer's files of the folder `tokenizer_source`, which may be empty.
-void save_model(Model& model, const std::filesystem::path& directory, const std::filesystem::path& tokenizer_source);
+// As a checkpoint, with its tokenizer.
+void save_model(Model& model, const std::filesystem::path& directory, const TokenizerSource& tokenizer_source);
 
 torch::Tensor to_torch(const Tensor& tensor);    // a copy
 Tensor from_torch(const torch::Tensor& tensor);  // a copy, float32 or int64

@@ -39,10 +39,11 @@ void save_model_card(const std::filesystem::path& directory, const ModelConfig& 
                      const nlohmann::json& results) {
     const auto task = job.data.task_name.empty() ? job.data.train_file : job.data.task_name;
     const auto card = fmt::format(
-        "---\nlibrary_name: moebert\ntags:\n- bert\n{}---\n\n# {}\n\n{}\n\nTrained on {} from `{}`.\n\n## Made by\n\n"
+        "---\nlibrary_name: moebert\ntags:\n- bert\n{}---\n\n# {}\n\n{}\n\nTrained on {} from `{}`, on inputs of up to "
+        "{} tokens.\n\n## Made by\n\n"
         "```\n{}\n```\n\n## Scores\n\n{}",
         config.moe ? "- mixture-of-experts\n" : "", name_of(directory), describe_model(config), task,
-        job.model_name_or_path, job.command, score_table(results));
+        job.model_name_or_path, results.at("max_seq_length").get<std::int64_t>(), job.command, score_table(results));
     write_file_atomically(directory / "README.md", card);
 }
 

@@ -15,6 +15,7 @@ Validation::Validation(const JobContext& job, const Labels& labels, const TextIn
     : data_(job.data),
       metrics_(task_metrics(job.data, labels.problem_type)),
       options_{job.train.per_device_eval_batch_size, torch::kFloat32, &processes},
+      max_seq_length_(input.max_seq_length),
       processes_(processes),
       sink_(sink) {
     if (has_split(job.data, Split::validation))
@@ -71,19 +72,22 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
                               const nlohmann::json& scores, const Sink& sink) {
     auto& model = training.model;
     if (!validation.empty()) training.evaluate = [&] { return validation.evaluate(model); };
-    training.tokenizer_source = job.model_name_or_path;
+    training.tokenizer_source = {job.model_name_or_path, validation.max_seq_length()};
     const std::filesystem::path output = job.train.output_dir;
     const bool writes = training.processes.is_first();
     const auto trained = train(training, job.train, sink);
 
     auto results = training_summary(trained);
+    results["max_seq_length"] = validation.max_seq_length();
+    results["train_truncated_samples"] = count_cut(training.features);
     if (writes) {
-        save_model(model, output, job.model_name_or_path);
+        save_model(model, output, training.tokenizer_source);
         save_json(output / "train_results.json", results);
     }
     if (!validation.empty()) {
         auto evaluated = with_prefix("eval_", validation.evaluate(model, output));
         evaluated["eval_samples"] = validation.examples();
+        evaluated["eval_truncated_samples"] = validation.cut();
         evaluated.update(scores);
         if (writes) save_json(output / "eval_results.json", evaluated);
         results.update(evaluated);

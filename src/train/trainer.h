@@ -34,8 +34,8 @@ struct TrainingJob {
     std::vector<std::string> terms = {};     // names of the loss's terms
     std::function<Metrics()> evaluate = {};  // on the validation split; may be empty
     std::string best_metric = {};            // which of evaluate's chooses, more being better
-    // A folder whose tokenizer goes with every saved model; may be empty.
-    std::filesystem::path tokenizer_source = {};
+    // It goes with every saved model.
+    TokenizerSource tokenizer_source = {};
     // What beside the options decides the result: a resumed run needs the same.
     nlohmann::json settings = {};
     // checkpoint-N to go on from; `model` is that one's.

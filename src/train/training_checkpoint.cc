@@ -39,7 +39,8 @@ nlohmann::json checksums(const fs::path& folder) {
 
 }  // namespace
 
-CheckpointWriter::CheckpointWriter(fs::path output_dir, fs::path tokenizer_source, std::optional<std::int64_t> limit)
+CheckpointWriter::CheckpointWriter(fs::path output_dir, TokenizerSource tokenizer_source,
+                                   std::optional<std::int64_t> limit)
     : output_dir_(std::move(output_dir)), tokenizer_source_(std::move(tokenizer_source)), limit_(limit) {
     std::vector<fs::path> left;
     for (const auto& entry : fs::directory_iterator(output_dir_))
@@ -71,7 +72,7 @@ void CheckpointWriter::write(const TrainingSnapshot& snapshot) const {
     try {
         fs::remove_all(temporary);  // of a run that was killed while it saved
         save_checkpoint(temporary, snapshot.config, snapshot.model);
-        if (!tokenizer_source_.empty()) copy_tokenizer_files(tokenizer_source_, temporary);
+        if (!tokenizer_source_.folder.empty()) copy_tokenizer_files(tokenizer_source_, temporary);
         write_safetensors(temporary / kOptimizer, snapshot.optimizer);
         save_json(temporary / kState, snapshot.state);
         save_json(temporary / kSums, checksums(temporary));

@@ -26,8 +26,8 @@ struct TrainingSnapshot {
 class CheckpointWriter {
 public:
     // What a killed run left half written is removed.
-    // `tokenizer_source`: a folder whose tokenizer goes with the model; may be empty. `limit`: how many are kept.
-    CheckpointWriter(std::filesystem::path output_dir, std::filesystem::path tokenizer_source,
+    // `tokenizer_source`: what goes with the model. `limit`: how many are kept.
+    CheckpointWriter(std::filesystem::path output_dir, TokenizerSource tokenizer_source,
                      std::optional<std::int64_t> limit);
     ~CheckpointWriter();
 
@@ -40,7 +40,8 @@ public:
 private:
     void write(const TrainingSnapshot& snapshot) const;
 
-    std::filesystem::path output_dir_, tokenizer_source_;
+    std::filesystem::path output_dir_;
+    TokenizerSource tokenizer_source_;
     std::optional<std::int64_t> limit_;
     std::future<void> writing_;
 };

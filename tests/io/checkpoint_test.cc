@@ -313,16 +313,30 @@ TEST_F(ShardedCheckpoint, WhoseIndexIsWrongIsRefused) {
 TEST_F(CheckpointFolder, PassesItsTokenizerOn) {
     put("vocab.txt", "[PAD]\n");
     put("tokenizer_config.json", "{}");
-    copy_tokenizer_files(folder, folder / "to");
+    copy_tokenizer_files({folder}, folder / "to");
     EXPECT_EQ(test::slurp(folder / "to/vocab.txt"), "[PAD]\n");
     EXPECT_EQ(test::slurp(folder / "to/tokenizer_config.json"), "{}");
     EXPECT_EQ(std::distance(fs::directory_iterator(folder / "to"), {}), 2);
-    copy_tokenizer_files(folder, folder);
+    copy_tokenizer_files({folder}, folder);
     EXPECT_EQ(test::slurp(folder / "vocab.txt"), "[PAD]\n");
     fs::create_directory(folder / "other");
     put("other/tokenizer.json", "{}");
-    copy_tokenizer_files(folder, folder / "other");
+    copy_tokenizer_files({folder}, folder / "other");
     EXPECT_FALSE(fs::exists(folder / "other/tokenizer.json"));  // it would be read before vocab.txt
+}
+
+TEST_F(CheckpointFolder, KeepsTheLengthItWasTrainedWith) {
+    put("vocab.txt", "[PAD]\n");
+    put("added_tokens.json", "{}");
+    put("tokenizer_config.json", R"({"do_lower_case": false, "model_max_length": 512, "a": [1]})");
+    copy_tokenizer_files({folder, 256}, folder / "to");
+    EXPECT_EQ(nlohmann::json::parse(test::slurp(folder / "to/tokenizer_config.json")),
+              nlohmann::json({{"do_lower_case", false}, {"model_max_length", 256}, {"a", {1}}}));
+    EXPECT_TRUE(fs::exists(folder / "to/added_tokens.json"));
+    fs::remove(folder / "tokenizer_config.json");
+    copy_tokenizer_files({folder, 128}, folder / "to");
+    EXPECT_EQ(nlohmann::json::parse(test::slurp(folder / "to/tokenizer_config.json")),
+              nlohmann::json({{"model_max_length", 128}}));
 }
 
 TEST_F(CheckpointFolder, HasADigestOfItsContent) {

@@ -65,7 +65,25 @@ TEST(MatchLabels, KeepsTheOrderForAModelWithPlaceholders) {
     Dataset dataset = two_examples();
     match_labels(dataset, {ProblemType::classification, {"LABEL_0", "LABEL_1"}});
     EXPECT_EQ(dataset.examples[1].label, 1.0);
-    EXPECT_EQ(dataset.labels.names[1], "yes");
+    ASSERT_EQ(dataset.warnings.size(), 1U);
+    EXPECT_EQ(dataset.warnings[0],
+              "the labels no, yes are matched by number with the model's LABEL_0, LABEL_1, whose names don't tell");
+}
+
+TEST(MatchLabels, TakesNumbersForTheNumbersOfClasses) {
+    Dataset dataset = two_examples();
+    match_labels(dataset, {ProblemType::classification, {"1", "0"}});
+    EXPECT_EQ(dataset.examples[1].label, 0.0);
+    EXPECT_EQ(dataset.warnings.size(), 1U);
+}
+
+TEST(MatchLabels, TakesNamesInAnyCaseForOne) {
+    Dataset dataset = two_examples();
+    match_labels(dataset, {ProblemType::classification, {"YES", "NO"}});
+    EXPECT_EQ(dataset.examples[1].label, 0.0);
+    EXPECT_EQ(dataset.labels.names, Names({"YES", "NO"}));
+    EXPECT_TRUE(dataset.warnings.empty());
+    EXPECT_ERROR(match_labels(dataset, {ProblemType::classification, {"no", "No"}}), "NO");  // which of them?
 }
 
 TEST(MatchLabels, NamesBothListsWhenTheyDontFit) {

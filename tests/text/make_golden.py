@@ -126,6 +126,7 @@ def main():
     folder.mkdir(exist_ok=True)
     tokenizer = build(vocabulary, dict(lower_case=False, tokenize_chinese_chars=False, max_input_chars_per_word=50), ADDED)
     tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}\n', encoding="utf-8")
     tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
     write_cases("golden_tokenizer_json.jsonl", [case(tokenizer, {}, text) for text in TEXTS + ADDED_TEXTS])
     (folder / "tokens.json").write_text(json.dumps(tokens) + "\n", encoding="utf-8")
