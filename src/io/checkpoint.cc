@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <set>
 
 #include "core/error.h"
@@ -26,9 +28,24 @@ void replace_ending(std::string& name, std::string_view from, std::string_view t
     if (name.ends_with(from)) name.replace(name.size() - from.size(), from.size(), to);
 }
 
+// What training tools put before the names of the model they wrap: DataParallel, torch.compile, Lightning and wrappers
+// with a member `model`, PEFT. They may be nested.
+void remove_wrappers(std::string& name) {
+    constexpr const char* kWrappers[] = {"module.", "_orig_mod.", "base_model.model.", "model."};
+    for (bool found = true; found;) {
+        found = false;
+        for (const std::string_view wrapper : kWrappers)
+            if (name.starts_with(wrapper)) {
+                name.erase(0, wrapper.size());
+                found = true;
+            }
+    }
+}
+
 // The name that Hugging Face's BERT with a head has today: files of TensorFlow's time say gamma and beta, files of the
 // bare model leave out `bert.`.
 std::string canonical_name(std::string name) {
+    remove_wrappers(name);
     replace_ending(name, "LayerNorm.gamma", "LayerNorm.weight");
     replace_ending(name, "LayerNorm.beta", "LayerNorm.bias");
     return starts_with_any(name, {"embeddings.", "encoder.", "pooler."}) ? "bert." + name : name;
@@ -77,15 +94,22 @@ private:
 
     void match(const TensorSpec& spec, Checkpoint& checkpoint) {
         const auto found = found_.find(spec.name);
-        if (found == found_.end() || is_for_other_labels(spec, found->second)) {
+        if (found == found_.end() || is_for_other_labels(spec, found->second) || is_of_other_task(spec)) {
             if (!spec.head) refuse(spec.name, fmt::format("missing: expected shape {}", to_string(spec.shape)));
             checkpoint.missing.push_back(spec.name);
         } else {
             check(spec, found->second);
             const bool exact = spec.dtype != DType::f32;
-            checkpoint.tensors.emplace(spec.name, exact ? found->second : convert(found->second, DType::f32));
+            const auto tensor = exact ? found->second : convert(found->second, DType::f32);
+            if (!exact) check_finite(spec, tensor);
+            checkpoint.tensors.emplace(spec.name, tensor);
         }
         if (found != found_.end()) found_.erase(found);
+    }
+
+    // The head of a model for another task may have a name and shape that this one's has too.
+    bool is_of_other_task(const TensorSpec& spec) const {
+        return !config_.other_task.empty() && is_output_layer(spec.name);
     }
 
     // Of a head whose labels the caller has changed, only the number of outputs may differ.
@@ -105,6 +129,18 @@ private:
                                           dtype_name(tensor.dtype)));
         }
         if (spec.dtype == DType::i64) check_hash_list(spec, tensor.as<std::int64_t>());
+    }
+
+    // A model with broken weights has no results. Only such floats have all bits of the exponent set.
+    void check_finite(const TensorSpec& spec, const Tensor& tensor) const {
+        constexpr std::uint32_t kExponent = 0x7F800000U;
+        const auto values = tensor.as<float>();
+        std::uint32_t any = 0;
+        for (const float value : values)
+            any |= (std::bit_cast<std::uint32_t>(value) & kExponent) == kExponent ? 1U : 0U;
+        if (any == 0) return;
+        const auto wrong = std::ranges::find_if_not(values, [](float value) { return std::isfinite(value); });
+        refuse(spec.name, fmt::format("expected finite numbers, found {} at {}", *wrong, wrong - values.begin()));
     }
 
     void check_hash_list(const TensorSpec& spec, std::span<const std::int64_t> experts) const {
@@ -178,6 +214,9 @@ Checkpoint load_checkpoint(const fs::path& directory, const std::function<void(M
 
 Checkpoint load_finetuned(const std::filesystem::path& directory) {
     auto checkpoint = load_checkpoint(directory);
+    if (const auto& task = checkpoint.config.other_task; !task.empty())
+        fail("{}: is a model for another task ({}), which isn't supported; `moebert finetune` takes its encoder",
+             directory.string(), task);
     if (!checkpoint.missing.empty())
         fail("{}: {} is missing: the model has no trained head; fine-tune it first (`moebert finetune`)",
              directory.string(), checkpoint.missing.front());

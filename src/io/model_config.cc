@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "io/file.h"
 #include "io/json.h"
 
@@ -58,6 +59,10 @@ public:
     Object(const json& value, const fs::path& file, std::string prefix = "")
         : value_(value), file_(file), prefix_(std::move(prefix)) {}
 
+    // What an error or a warning says of a key.
+    std::string place(const std::string& key, const std::string& problem) const {
+        return fmt::format("{}: {}{}: {}", file_.string(), prefix_, key, problem);
+    }
     [[noreturn]] void refuse(const std::string& key, const std::string& problem) const {
         throw InputError(file_, prefix_ + key, problem);
     }
@@ -127,6 +132,13 @@ bool any_ends_with(const std::vector<std::string>& names, const char* ending) {
                        [ending](const std::string& name) { return name.ends_with(ending); });
 }
 
+// The first files had neither model_type nor architectures; these keys together are BERT's.
+bool has_keys_of_2018(const Object& config) {
+    const auto has = [&](const char* key) { return config.find(key) != nullptr; };
+    return has("attention_probs_dropout_prob") && has("hidden_act") && has("intermediate_size") &&
+           has("num_attention_heads") && has("num_hidden_layers") && has("type_vocab_size");
+}
+
 // Old files lack model_type; then the architecture has to name BERT.
 void check_is_bert(const Object& config) {
     const std::string type = config.text("model_type", "");
@@ -135,7 +147,8 @@ void check_is_bert(const Object& config) {
         config.refuse("model_type", fmt::format("expected bert, the only model supported, found {}", type));
     const auto names = architectures(config);
     const bool bert = std::any_of(names.begin(), names.end(), [](auto& name) { return name.starts_with("Bert"); });
-    if (!bert) config.refuse("model_type", "missing, and architectures names no BERT: expected bert");
+    if (!bert && !(names.empty() && has_keys_of_2018(config)))
+        config.refuse("model_type", "missing, and architectures names no BERT: expected bert");
 }
 
 void check_supported(const Object& config) {
@@ -145,13 +158,14 @@ void check_supported(const Object& config) {
     for (const char* key : {"is_decoder", "add_cross_attention"}) {
         if (config.is_true(key)) config.refuse(key, "expected false, found true: only encoders are supported");
     }
-    for (const char* head : {"BertForTokenClassification", "BertForMultipleChoice"}) {
-        if (any_ends_with(architectures(config), head)) {
-            config.refuse("architectures", fmt::format("{} is not supported: expected a model for sequence "
-                                                       "classification or question answering",
-                                                       head));
-        }
-    }
+}
+
+// Heads that no task here has. Those of pretraining are none of a task.
+std::string other_task(const Object& config) {
+    for (const char* head : {"BertForTokenClassification", "BertForMultipleChoice", "BertForNextSentencePrediction"})
+        if (any_ends_with(architectures(config), head)) return head;
+    const auto type = config.text("problem_type", "");
+    return type == "multi_label_classification" ? type : "";
 }
 
 void read_sizes(const Object& object, ModelConfig& config) {
@@ -190,6 +204,13 @@ std::vector<std::string> default_labels(std::int64_t count) {
     return names;
 }
 
+// A number is a name as it is written; null is none.
+std::string label_name(const Object& object, std::size_t i, const json& value) {
+    if (value.is_null()) return fmt::format("LABEL_{}", i);
+    if (value.is_structured()) object.refuse(fmt::format("id2label.{}", i), "a string", value);
+    return plain_text(value);
+}
+
 // {"0": "no", "1": "yes"}
 std::vector<std::string> names_from_id2label(const Object& object, const json& id2label) {
     std::vector<std::string> names;
@@ -198,8 +219,7 @@ std::vector<std::string> names_from_id2label(const Object& object, const json& i
         const auto found = id2label.find(std::to_string(i));
         if (found == id2label.end())
             object.refuse("id2label", fmt::format("the keys 0 to {}", id2label.size() - 1), id2label);
-        if (!found->is_string()) object.refuse(fmt::format("id2label.{}", i), "a string", *found);
-        names.push_back(found->get<std::string>());
+        names.push_back(label_name(object, i, *found));
     }
     if (std::set(names.begin(), names.end()).size() != names.size()) {
         object.refuse("id2label", "names that differ", id2label);
@@ -221,22 +241,22 @@ std::vector<std::string> names_from_label2id(const Object& object, const json& l
     return names;
 }
 
-std::vector<std::string> read_labels(const Object& object) {
+std::vector<std::string> read_labels(const Object& object, std::vector<std::string>& warnings) {
     const json* id2label = object.find("id2label");
     const json* label2id = object.find("label2id");
     const std::int64_t count = object.integer("num_labels", 1, 1 << 20, -1);
     if (id2label == nullptr && label2id == nullptr) return default_labels(count < 0 ? 2 : count);
     // With both, id2label counts, as in Hugging Face's tools: its counterpart often has what it was before.
     auto names = id2label != nullptr ? names_from_id2label(object, *id2label) : names_from_label2id(object, *label2id);
-    if (count >= 0 && count != static_cast<std::int64_t>(names.size())) {
-        object.refuse("num_labels",
-                      fmt::format("expected {}, the number of label names, found {}", names.size(), count));
-    }
+    if (count >= 0 && count != static_cast<std::int64_t>(names.size()))
+        warnings.push_back(object.place(
+            "num_labels", fmt::format("is {}, but there are {} label names, which count", count, names.size())));
     return names;
 }
 
 ProblemType read_problem_type(const Object& object, std::size_t labels) {
     if (any_ends_with(architectures(object), "BertForQuestionAnswering")) return ProblemType::question_answering;
+    if (!other_task(object).empty()) return ProblemType::classification;  // a new head decides
     const std::string type = object.text("problem_type", labels == 1 ? "regression" : "single_label_classification");
     if (type == "regression") return ProblemType::regression;
     if (type == "single_label_classification") return ProblemType::classification;
@@ -244,7 +264,8 @@ ProblemType read_problem_type(const Object& object, std::size_t labels) {
 }
 
 void read_head(const Object& object, ModelConfig& config) {
-    config.label_names = read_labels(object);
+    config.other_task = other_task(object);
+    config.label_names = read_labels(object, config.warnings);
     config.problem_type = read_problem_type(object, config.label_names.size());
     const bool question_answering = config.problem_type == ProblemType::question_answering;
     if (const json* value = object.find("version_2_with_negative"); value != nullptr && question_answering) {

@@ -51,6 +51,9 @@ struct ModelConfig {
     bool version_2_with_negative = false;  // question answering: trained on questions that may have no answer
     std::optional<MoeConfig> moe;          // absent: a dense model
 
+    std::string other_task;             // a head that isn't supported ("BertForTokenClassification"); its encoder is
+    std::vector<std::string> warnings;  // where config.json contradicts itself: what counts
+
     nlohmann::json extra = nlohmann::json::object();  // keys this project does not know, written back as they came
 
     std::int64_t num_labels() const { return static_cast<std::int64_t>(label_names.size()); }

@@ -52,6 +52,9 @@ using Globals = std::set<std::string>;
 Value read(const std::filesystem::path& file);
 Value parse(std::span<const std::byte> bytes, const std::filesystem::path& file, const Globals& globals = {});
 
+// One pickle that others may follow: it is taken off `bytes`.
+Value parse_next(std::span<const std::byte>& bytes, const std::filesystem::path& file, const Globals& globals = {});
+
 // Protocol 2, which every Python 2.3+ loads. Objects can't be written (an Error).
 std::string serialize(const Value& value);
 void write(const std::filesystem::path& file, const Value& value);  // atomically

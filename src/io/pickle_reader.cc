@@ -24,7 +24,7 @@ class Cursor {
 public:
     Cursor(std::span<const std::byte> bytes, const Refuser& refuser) : rest_(bytes), refuser_(refuser) {}
 
-    bool at_end() const { return rest_.empty(); }
+    std::span<const std::byte> rest() const { return rest_; }
 
     std::string_view take(std::uint64_t count) {
         if (count > rest_.size()) refuser_.malformed("truncated");
@@ -63,10 +63,12 @@ public:
     Value run() {
         while (step(cursor_.number<std::uint8_t>())) {
         }
-        if (!cursor_.at_end()) refuser_.malformed("bytes after its end");
         if (!marks_.empty() || stack_.size() != 1) refuser_.malformed("it doesn't end with one value");
         return expand(nodes_, stack_.back(), refuser_);
     }
+
+    std::span<const std::byte> rest() const { return cursor_.rest(); }
+    [[noreturn]] void refuse_rest() const { refuser_.malformed("bytes after its end"); }
 
 private:
     // False at the end of the pickle.
@@ -458,7 +460,17 @@ Value parse(std::span<const std::byte> bytes, const std::filesystem::path& file,
         throw InputError(file, "",
                          fmt::format("expected a pickle of at most {} bytes, found {}", max_file_size, bytes.size()));
     }
-    return Machine(bytes, file, globals).run();
+    Machine machine(bytes, file, globals);
+    auto value = machine.run();
+    if (!machine.rest().empty()) machine.refuse_rest();
+    return value;
+}
+
+Value parse_next(std::span<const std::byte>& bytes, const std::filesystem::path& file, const Globals& globals) {
+    Machine machine(bytes.first(std::min(bytes.size(), max_file_size)), file, globals);
+    auto value = machine.run();
+    bytes = bytes.subspan(std::min(bytes.size(), max_file_size) - machine.rest().size());
+    return value;
 }
 
 Value read(const std::filesystem::path& file) {

@@ -18,8 +18,9 @@ struct DTypeInfo {
 };
 
 // In the order of DType.
-constexpr DTypeInfo dtype_infos[] = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
-                                     {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U8", 1},   {"BOOL", 1}};
+constexpr DTypeInfo dtype_infos[] = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2},        {"I64", 8},
+                                     {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U8", 1},          {"BOOL", 1},
+                                     {"U16", 2}, {"U32", 4}, {"U64", 8}, {"another type", 1}};
 
 template <class T>
 constexpr DType dtype_of = DType::u8;

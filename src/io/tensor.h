@@ -11,9 +11,10 @@
 
 namespace moebert {
 
-enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
+// `other`: types that no model here has, and whose elements may have any size.
+enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean, u16, u32, u64, other };
 
-std::size_t dtype_size(DType dtype);  // bytes of one element
+std::size_t dtype_size(DType dtype);  // bytes of one element; 1 for `other`
 const char* dtype_name(DType dtype);  // "F32", as safetensors spells it
 
 using Shape = std::vector<std::int64_t>;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,7 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* rebuild_tensor = "torch._utils _rebuild_tensor_v2";
+constexpr const char* rebuild_old_tensor = "torch._utils _rebuild_tensor";
 constexpr const char* rebuild_parameter = "torch._utils _rebuild_parameter";
+constexpr const char* rebuild_parameter_with_state = "torch._utils _rebuild_parameter_with_state";
 constexpr std::size_t max_rank = 16;
 
 const std::map<std::string, DType>& storage_types() {
@@ -34,7 +37,7 @@ const std::map<std::string, DType>& storage_types() {
 }
 
 pickle::Globals known_globals() {
-    pickle::Globals globals = {rebuild_tensor, rebuild_parameter};
+    pickle::Globals globals = {rebuild_tensor, rebuild_old_tensor, rebuild_parameter, rebuild_parameter_with_state};
     for (const auto& [name, dtype] : storage_types()) globals.insert(name);
     return globals;
 }
@@ -83,18 +86,20 @@ void gather(const View& view, std::size_t dimension, std::int64_t position, std:
     }
 }
 
+using Bytes = std::shared_ptr<const std::vector<std::byte>>;
+
+// The bytes of a storage, by the key that the pickle gives it.
+using StorageLoader = std::function<Bytes(const std::string& key)>;
+
+// The tensors of a dictionary that a file's pickle holds.
 class Reader {
 public:
-    Reader(std::span<const std::byte> bytes, const fs::path& file)
-        : file_(file), archive_(bytes, file), root_(find_root()), copy_budget_(4 * bytes.size()) {
-        check_byte_order();
-    }
+    Reader(const fs::path& file, std::size_t file_size, StorageLoader load)
+        : file_(file), copy_budget_(4 * file_size), load_(std::move(load)) {}
 
-    TensorMap read() {
-        const std::vector<std::byte> bytes = archive_.read(root_ + "data.pkl");
-        const pickle::Value value = pickle::parse(bytes, file_, known_globals());
+    TensorMap read(const pickle::Value& value) {
         TensorMap tensors;
-        for (const auto& [key, item] : pickle::expect_dict(value, file_, "")) {
+        for (const auto& [key, item] : state_of(pickle::expect_dict(value, file_, ""))) {
             const std::string& name = pickle::expect_string(key, file_, "a tensor's name");
             tensors.emplace(name, read_tensor(item, name));
         }
@@ -106,29 +111,24 @@ private:
         throw InputError(file_, where, problem);
     }
 
-    // All entries lie in one folder, named after the file.
-    std::string find_root() const {
-        for (const std::string& name : archive_.names()) {
-            if (name.ends_with("/data.pkl")) return name.substr(0, name.size() - std::strlen("data.pkl"));
-        }
-        refuse("", "a zip archive, but not one of torch.save: data.pkl is missing");
-    }
-
-    void check_byte_order() const {
-        if (!archive_.contains(root_ + "byteorder")) return;
-        const std::vector<std::byte> order = archive_.read(root_ + "byteorder");
-        if (std::string_view(reinterpret_cast<const char*>(order.data()), order.size()) != "little") {
-            refuse("byteorder", "expected little");
-        }
+    // Training tools write the weights beside other things: Lightning under state_dict, others as shown.
+    static const pickle::Dict& state_of(const pickle::Dict& all) {
+        for (const char* key : {"state_dict", "model_state_dict", "model"})
+            if (const auto* found = pickle::find(all, key))
+                if (const auto* state = std::get_if<pickle::Dict>(&found->data)) return *state;
+        return all;
     }
 
     Tensor read_tensor(const pickle::Value& value, const std::string& name) {
         const pickle::List& call = expect_object(value, "a tensor", name);
         const std::string& function = std::get<pickle::Object>(value.data).name;
-        if (function == rebuild_parameter && !call.empty() && is_call_of(call[0], rebuild_tensor)) {
+        if ((function == rebuild_parameter || function == rebuild_parameter_with_state) && !call.empty() &&
+            is_call_of(call[0], rebuild_tensor)) {
             return read_tensor(call[0], name);
         }
-        if (function != rebuild_tensor || call.size() < 6) refuse(name, "expected a tensor, found " + function);
+        const std::size_t least = function == rebuild_tensor ? 6 : 4;
+        if ((function != rebuild_tensor && function != rebuild_old_tensor) || call.size() < least)
+            refuse(name, "expected a tensor, found " + function);
         return materialise(read_view(call, name), name);
     }
 
@@ -154,15 +154,17 @@ private:
         return view;
     }
 
-    // ('storage', type, key, device, number of elements)
+    // ('storage', type, key, device, number of elements), and in old files None or the part that is meant
     void read_storage(const pickle::Value& value, const std::string& name, View& view) {
         const pickle::List& id = expect_object(value, "a storage", name);
         if (!is_call_of(value, pickle::persistent_id.c_str()) || id.size() != 1) refuse(name, "expected a storage");
         const pickle::List& fields = pickle::expect_list(id[0], file_, name);
-        if (fields.size() != 5) refuse(name, fmt::format("expected a storage of 5 fields, found {}", fields.size()));
+        const bool is_whole = fields.size() == 6 && std::holds_alternative<std::monostate>(fields[5].data);
+        if (fields.size() != 5 && !is_whole)
+            refuse(name, fmt::format("expected a whole storage of 5 fields, found {}", fields.size()));
         expect_object(fields[1], "a storage type", name);
         view.dtype = storage_dtype(std::get<pickle::Object>(fields[1].data).name, name);
-        view.storage = load_storage(pickle::expect_string(fields[2], file_, name));
+        view.storage = load_(pickle::expect_string(fields[2], file_, name));
         const auto expected = checked_byte_size({pickle::expect_int(fields[4], file_, name)}, view.dtype);
         if (expected != view.storage->size()) {
             refuse(name, fmt::format("its storage has {} bytes, not those of {} elements of {}", view.storage->size(),
@@ -174,14 +176,6 @@ private:
         const auto found = storage_types().find(type);
         if (found == storage_types().end()) refuse(name, fmt::format("expected a storage type, found {}", type));
         return found->second;
-    }
-
-    std::shared_ptr<const std::vector<std::byte>> load_storage(const std::string& key) {
-        auto& storage = storages_[key];
-        if (storage == nullptr) {
-            storage = std::make_shared<const std::vector<std::byte>>(archive_.read(root_ + "data/" + key));
-        }
-        return storage;
     }
 
     Shape read_sizes(const pickle::Value& value, const std::string& name) const {
@@ -227,25 +221,156 @@ private:
     }
 
     fs::path file_;
+    std::size_t copy_budget_;
+    StorageLoader load_;
+};
+
+// A zip archive with the pickle, and a file for each storage.
+class ZipFile {
+public:
+    ZipFile(std::span<const std::byte> bytes, const fs::path& file)
+        : file_(file), size_(bytes.size()), archive_(bytes, file), root_(find_root()) {
+        check_byte_order();
+    }
+
+    TensorMap read() {
+        const std::vector<std::byte> bytes = archive_.read(root_ + "data.pkl");
+        const auto load = [this](const std::string& key) { return load_storage(key); };
+        return Reader(file_, size_, load).read(pickle::parse(bytes, file_, known_globals()));
+    }
+
+private:
+    [[noreturn]] void refuse(const std::string& where, const std::string& problem) const {
+        throw InputError(file_, where, problem);
+    }
+
+    // All entries lie in one folder, named after the file.
+    std::string find_root() const {
+        for (const std::string& name : archive_.names()) {
+            if (name.ends_with("/data.pkl")) return name.substr(0, name.size() - std::strlen("data.pkl"));
+        }
+        refuse("", "a zip archive, but not one of torch.save: data.pkl is missing");
+    }
+
+    void check_byte_order() const {
+        if (!archive_.contains(root_ + "byteorder")) return;
+        const std::vector<std::byte> order = archive_.read(root_ + "byteorder");
+        if (std::string_view(reinterpret_cast<const char*>(order.data()), order.size()) != "little") {
+            refuse("byteorder", "expected little");
+        }
+    }
+
+    Bytes load_storage(const std::string& key) {
+        auto& storage = storages_[key];
+        if (storage == nullptr)
+            storage = std::make_shared<const std::vector<std::byte>>(archive_.read(root_ + "data/" + key));
+        return storage;
+    }
+
+    fs::path file_;
+    std::size_t size_;
     ZipArchive archive_;
     std::string root_;  // "archive/"
-    std::size_t copy_budget_;
-    std::map<std::string, std::shared_ptr<const std::vector<std::byte>>> storages_;
+    std::map<std::string, Bytes> storages_;
+};
+
+// PyTorch up to 1.5: five pickles (a magic number, the version, the machine's types, the dictionary, the storages'
+// keys), and then for each storage its number of elements (int64) and its bytes.
+class LegacyFile {
+public:
+    LegacyFile(std::span<const std::byte> bytes, const fs::path& file)
+        : file_(file), size_(bytes.size()), rest_(bytes.subspan(kMagicSize)) {}
+
+    TensorMap read() {
+        check_version();
+        check_machine();
+        const auto state = pickle::parse_next(rest_, file_, known_globals());
+        find_types(state);
+        const auto keys = pickle::parse_next(rest_, file_);
+        for (const auto& key : pickle::expect_list(keys, file_, "the storages"))
+            take_storage(pickle::expect_string(key, file_, "the storages"));
+        const auto load = [this](const std::string& key) {
+            const auto found = storages_.find(key);
+            if (found == storages_.end()) throw InputError(file_, "the storages", fmt::format("lack \"{}\"", key));
+            return found->second;
+        };
+        return Reader(file_, size_, load).read(state);
+    }
+
+    static constexpr std::size_t kMagicSize = 15;
+
+private:
+    void check_version() {
+        constexpr std::int64_t kVersion = 1001;
+        const auto version = pickle::expect_int(pickle::parse_next(rest_, file_), file_, "the version");
+        if (version != kVersion)
+            throw InputError(file_, "the version", fmt::format("expected {}, found {}", kVersion, version));
+    }
+
+    void check_machine() {
+        const auto machine = pickle::parse_next(rest_, file_);
+        const auto* little = pickle::find(pickle::expect_dict(machine, file_, "the machine"), "little_endian");
+        if (little == nullptr || !std::holds_alternative<bool>(little->data) || !std::get<bool>(little->data))
+            throw InputError(file_, "little_endian", "expected true");
+    }
+
+    // The storages' types are known by the tensors that refer to them.
+    void find_types(const pickle::Value& value) {
+        if (const auto* list = std::get_if<pickle::List>(&value.data)) std::ranges::for_each(*list, visit());
+        if (const auto* tuple = std::get_if<pickle::Tuple>(&value.data)) std::ranges::for_each(tuple->items, visit());
+        if (const auto* dict = std::get_if<pickle::Dict>(&value.data))
+            for (const auto& [key, item] : *dict) find_types(item);
+        const auto* object = std::get_if<pickle::Object>(&value.data);
+        if (object == nullptr) return;
+        std::ranges::for_each(object->arguments, visit());
+        if (object->name != pickle::persistent_id || object->arguments.size() != 1) return;
+        const auto& fields = pickle::expect_list(object->arguments[0], file_, "a storage");
+        const auto* type = fields.size() > 2 ? std::get_if<pickle::Object>(&fields[1].data) : nullptr;
+        const auto known = type ? storage_types().find(type->name) : storage_types().end();
+        if (known != storage_types().end())
+            types_[pickle::expect_string(fields[2], file_, "a storage")] = known->second;
+    }
+
+    std::function<void(const pickle::Value&)> visit() {
+        return [this](const pickle::Value& value) { find_types(value); };
+    }
+
+    std::span<const std::byte> take(std::uint64_t size) {
+        if (size > rest_.size()) throw InputError(file_, "the storages", "truncated");
+        const auto taken = rest_.first(size);
+        rest_ = rest_.subspan(size);
+        return taken;
+    }
+
+    void take_storage(const std::string& key) {
+        std::int64_t elements = 0;
+        std::memcpy(&elements, take(sizeof elements).data(), sizeof elements);
+        const auto type = types_.find(key);
+        if (type == types_.end())
+            throw InputError(file_, "the storages", fmt::format("no tensor refers to \"{}\"", key));
+        const auto size = checked_byte_size({elements}, type->second);
+        if (!size) throw InputError(file_, "the storages", fmt::format("\"{}\" has {} elements", key, elements));
+        const auto bytes = take(*size);
+        storages_[key] = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
+    }
+
+    fs::path file_;
+    std::size_t size_;
+    std::span<const std::byte> rest_;
+    std::map<std::string, DType> types_;
+    std::map<std::string, Bytes> storages_;
 };
 
 // Files of PyTorch up to 1.5 begin with a pickle of this number, 0x1950a86a20f9469cfc6c.
 bool is_legacy(std::span<const std::byte> bytes) {
     constexpr unsigned char magic[] = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
-    return bytes.size() >= 2 + sizeof(magic) && std::memcmp(bytes.data() + 2, magic, sizeof(magic)) == 0;
+    return bytes.size() >= LegacyFile::kMagicSize && std::memcmp(bytes.data() + 2, magic, sizeof(magic)) == 0;
 }
 
 }  // namespace
 
 TensorMap parse_torch_file(std::span<const std::byte> bytes, const fs::path& file) {
-    if (is_legacy(bytes)) {
-        throw InputError(file, "", "the format of PyTorch before 1.6; load it with torch.load and save it again");
-    }
-    return Reader(bytes, file).read();
+    return is_legacy(bytes) ? LegacyFile(bytes, file).read() : ZipFile(bytes, file).read();
 }
 
 TensorMap read_torch_file(const fs::path& file) { return parse_torch_file(MappedFile(file).bytes(), file); }

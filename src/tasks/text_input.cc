@@ -46,6 +46,7 @@ TextInput load_text_input(const std::filesystem::path& directory, const ModelCon
                           std::optional<std::int64_t> max_seq_length, std::int64_t threads, const Sink& sink) {
     std::vector<std::string> warnings;
     auto tokenizer = Tokenizer::load(directory, &warnings);
+    for (const auto& warning : config.warnings) sink.warning("{}", warning);
     for (const auto& warning : warnings) sink.warning("{}", warning);
     warn_of_unused_tokens(tokenizer, config, directory, sink);
     const auto length = max_seq_length.value_or(default_length(config, tokenizer));

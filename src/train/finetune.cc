@@ -14,14 +14,18 @@ namespace {
 Model load_for_task(const JobContext& job, const std::filesystem::path& directory, const Labels& labels,
                     const Sink& sink) {
     std::int64_t old_labels = 0;
+    std::string other_task;
     const auto checkpoint = load_checkpoint(directory, [&](ModelConfig& config) {
         old_labels = config.num_labels();
+        other_task = config.other_task;
         config.problem_type = labels.problem_type;
         config.label_names = labels.names;
         config.version_2_with_negative =
             labels.problem_type == ProblemType::question_answering && answer_options(job.data).version_2_with_negative;
     });
     if (checkpoint.config.moe) fail("{}: is a mixture of experts; finetune takes a dense model", directory.string());
+    if (!other_task.empty())
+        sink.info("{} is a model for another task ({}): its encoder is taken", directory.string(), other_task);
     if (!checkpoint.missing.empty() && old_labels != checkpoint.config.num_labels())
         sink.info("{} has {} labels, the data {}", directory.string(), old_labels, checkpoint.config.num_labels());
     for (const auto& name : checkpoint.missing)

@@ -325,6 +325,48 @@ TEST_F(CheckpointFolder, PassesItsTokenizerOn) {
     EXPECT_FALSE(fs::exists(folder / "other/tokenizer.json"));  // it would be read before vocab.txt
 }
 
+TEST_F(CheckpointFolder, MayNameItsTensorsAsTheToolsThatWrapModels) {
+    const auto expected = load().tensors;
+    const auto plain = tensors;
+    for (const std::string wrapper : {"module.", "_orig_mod.", "model.", "base_model.model.", "_orig_mod.module."}) {
+        tensors.clear();
+        for (const auto& [name, tensor] : plain) tensors[wrapper + name] = tensor;
+        EXPECT_TRUE(same(load().tensors, expected)) << wrapper;
+    }
+    tensors["bert.pooler.dense.bias"] = plain.at("bert.pooler.dense.bias");
+    EXPECT_ERROR(load(), "there twice");
+}
+
+TEST_F(CheckpointFolder, MayHaveTensorsOfAnyTypeThatItDoesNotNeed) {
+    tensors["aux.ids"] = {DType::u16, {2}, test::bytes_of("abcd"), nullptr};
+    EXPECT_EQ(load().unused, (std::vector<std::string>{"aux.ids"}));
+    auto text = test::slurp(folder / "model.safetensors");
+    text.replace(text.find("U16"), 3, "F42");
+    put("model.safetensors", text);
+    EXPECT_EQ(load_checkpoint(folder).unused, (std::vector<std::string>{"aux.ids"}));
+    tensors.erase("aux.ids");
+    tensors[pooler_bias] = {DType::u16, {32}, test::bytes_of(std::string_view(std::string(64, ' '))), nullptr};
+    EXPECT_ERROR(load(), "bert.pooler.dense.bias: expected floats, found U16");
+}
+
+TEST_F(CheckpointFolder, WithWeightsThatAreNoNumbersIsRefused) {
+    for (const float wrong : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+        std::vector<float> values(32, 1.0F);
+        values[7] = wrong;
+        tensors[pooler_bias] = test::tensor<float>({32}, values);
+        EXPECT_ERROR(load(), "model.safetensors: bert.pooler.dense.bias: expected finite numbers, found");
+        EXPECT_ERROR(load(), " at 7");
+    }
+}
+
+TEST_F(CheckpointFolder, OfAnotherTaskHasNoHeadHere) {
+    set("architectures", {"BertForTokenClassification"});
+    write_safetensors(folder / "model.safetensors", tensors);
+    EXPECT_ERROR(load_finetuned(folder), "another task (BertForTokenClassification)");
+    const auto base = load_checkpoint(folder, [](ModelConfig&) {});
+    EXPECT_EQ(base.missing, (std::vector<std::string>{"classifier.weight", "classifier.bias"}));
+}
+
 TEST_F(CheckpointFolder, KeepsTheLengthItWasTrainedWith) {
     put("vocab.txt", "[PAD]\n");
     put("added_tokens.json", "{}");

@@ -152,9 +152,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"Epsilon", "layer_norm_eps", -1e-12, "expected a number from 0 to below 1, found -1e-12"},
         Refused{"Dropout", "hidden_dropout_prob", 1.5, "expected a number from 0 to below 1, found 1.5"},
         Refused{"Architectures", "architectures", "BertModel", "expected a list of strings, found \"BertModel\""},
-        Refused{
-            "TokenClassification", "architectures", {"BertForTokenClassification"}, "BertForTokenClassification is"},
-        Refused{"ManyLabels", "problem_type", "multi_label_classification", "expected regression or single_label"},
+        Refused{"OtherProblem", "problem_type", "ranking", "expected regression or single_label"},
+        Refused{"NoLabelName", "id2label", {{"0", {1}}, {"1", "a"}}, "id2label.0: expected a string, found [1]"},
         Refused{"LabelsInAList", "id2label", {"no", "yes"}, "expected an object of label names"},
         Refused{"NoLabels", "id2label", json::object(), "expected an object of label names"},
         Refused{"LabelNumberMissing", "id2label", {{"0", "no"}, {"2", "yes"}}, "expected the keys 0 to 1"},
@@ -192,7 +191,10 @@ TEST_F(Config, ThatContradictsItselfIsRefused) {
     json config = small_config();
     config["id2label"] = {{"0", "no"}, {"1", "yes"}};
     config["num_labels"] = 3;
-    EXPECT_ERROR(parse(config), "config.json: num_labels: expected 2, the number of label names, found 3");
+    const auto contradictory = parse(config);
+    EXPECT_EQ(contradictory.num_labels(), 2);
+    ASSERT_EQ(contradictory.warnings.size(), 1U);
+    EXPECT_EQ(contradictory.warnings[0], "config.json: num_labels: is 3, but there are 2 label names, which count");
     config.erase("num_labels");
     config["problem_type"] = "regression";
     EXPECT_ERROR(parse(config), "config.json: id2label: expected 1 label for regression, found 2");
@@ -232,6 +234,38 @@ TEST(RouteMethods, HaveTheNamesOfTheCommandLine) {
     EXPECT_THROW(parse_route_method("gate"), UsageError);
     EXPECT_TRUE(is_gated(RouteMethod::gate_sentence));
     EXPECT_FALSE(is_gated(RouteMethod::hash_balance));
+}
+
+TEST(ModelConfig, NamesOfLabelsMayBeNumbersOrNull) {
+    EXPECT_EQ(parse_with("id2label", {{"0", 0}, {"1", nullptr}}).label_names,
+              (std::vector<std::string>{"0", "LABEL_1"}));
+}
+
+TEST(ModelConfig, OfAnotherTaskHasAnEncoder) {
+    EXPECT_EQ(parse_with("architectures", {"BertForTokenClassification"}).other_task, "BertForTokenClassification");
+    EXPECT_EQ(parse_with("problem_type", "multi_label_classification").other_task, "multi_label_classification");
+    EXPECT_EQ(parse_with("architectures", {"BertForMaskedLM"}).other_task, "");
+}
+
+TEST(ModelConfig, OfTheFirstYearIsKnownByItsKeys) {
+    const json old = {{"attention_probs_dropout_prob", 0.1},
+                      {"hidden_act", "gelu"},
+                      {"hidden_dropout_prob", 0.1},
+                      {"hidden_size", 32},
+                      {"initializer_range", 0.02},
+                      {"intermediate_size", 64},
+                      {"max_position_embeddings", 64},
+                      {"num_attention_heads", 4},
+                      {"num_hidden_layers", 2},
+                      {"type_vocab_size", 2},
+                      {"vocab_size", 97}};
+    EXPECT_EQ(parse(old).num_hidden_layers, 2);
+    auto other = old;
+    other.erase("type_vocab_size");
+    EXPECT_ERROR(parse(other), "model_type: missing");
+    other = old;
+    other["architectures"] = {"GPT"};
+    EXPECT_ERROR(parse(other), "model_type: missing");
 }
 
 }  // namespace

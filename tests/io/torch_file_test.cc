@@ -98,10 +98,52 @@ TEST_F(TorchFile, MayHoldParametersAndAStateDictionarysVersions) {
     EXPECT_EQ(parse_torch(archive(dict)).at("a").shape, (Shape{10}));
 }
 
-TEST_F(TorchFile, OfBeforePyTorch16IsRefusedWithAWayOut) {
-    const std::string legacy("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
-    EXPECT_ERROR(parse_torch(legacy),
-                 "f.bin: the format of PyTorch before 1.6; load it with torch.load and save it again");
+TEST_F(TorchFile, MayHoldParametersWithAState) {
+    const std::string tensor = pickled({.storage_size = 10, .shape = {10}, .strides = {1}});
+    const std::string parameter =
+        "ctorch._utils\n_rebuild_parameter_with_state\n(" + tensor + "I01\ncollections\nOrderedDict\n)R(dtR";
+    EXPECT_EQ(parse_torch(archive("(S'a'\n" + parameter + "d.")).at("a").shape, (Shape{10}));
+}
+
+TEST_F(TorchFile, MayHaveItsTensorsBesideWhatATrainingToolKept) {
+    const std::string tensor = pickled({.storage_size = 10, .shape = {10}, .strides = {1}});
+    for (const char* key : {"state_dict", "model_state_dict", "model"}) {
+        const auto pickle = fmt::format("(S'epoch'\nI3\nS'{}'\n(S'a'\n{}dS'loops'\n(dd.", key, tensor);
+        EXPECT_EQ(parse_torch(archive(pickle)).at("a").shape, (Shape{10})) << key;
+    }
+}
+
+// The version, what machine it was, the tensors, and the order of their storages.
+std::string legacy(const std::string& state, const std::string& rest, const std::string& version = "I1001\n.",
+                   const std::string& machine = "(S'little_endian'\nI01\nd.") {
+    return std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15) + version + machine + state +
+           rest;
+}
+
+std::string legacy_storage(std::int64_t elements = 10) {
+    return "(S'0'\nl." + test::raw(std::vector<std::int64_t>{elements}) + ten_floats();
+}
+
+TEST_F(TorchFile, OfBeforePyTorch16IsRead) {
+    const auto state = pickled_dict({{"a", pickled({.storage_size = 10, .offset = 2, .shape = {3}, .strides = {1}})}});
+    EXPECT_EQ(floats(parse_torch(legacy(state, legacy_storage())).at("a")), (std::vector<float>{2, 3, 4}));
+    auto with_view = state;
+    with_view.replace(with_view.find("L10L\ntQ"), 7, "L10L\nNtQ");  // the storage's part that is meant: all
+    EXPECT_EQ(floats(parse_torch(legacy(with_view, legacy_storage())).at("a")), (std::vector<float>{2, 3, 4}));
+}
+
+TEST_F(TorchFile, OfBeforePyTorch16ThatIsDamagedIsRefused) {
+    const auto state = pickled_dict({{"a", pickled({.storage_size = 10, .shape = {10}, .strides = {1}})}});
+    EXPECT_ERROR(parse_torch(legacy(state, "")), "malformed pickle: truncated");
+    EXPECT_ERROR(parse_torch(legacy(state, legacy_storage().substr(0, 20))), "the storages: truncated");
+    EXPECT_ERROR(parse_torch(legacy(state, legacy_storage(-1))), "the storages: \"0\" has -1 elements");
+    EXPECT_ERROR(parse_torch(legacy(state, legacy_storage(9))), "a: its storage has 36 bytes");
+    EXPECT_ERROR(parse_torch(legacy(state, "(l.")), "the storages: lack \"0\"");
+    EXPECT_ERROR(parse_torch(legacy(state, "(S'1'\nl.")), "the storages: truncated");
+    EXPECT_ERROR(parse_torch(legacy(state, legacy_storage(), "I1000\n.")), "the version: expected 1001, found 1000");
+    EXPECT_ERROR(parse_torch(legacy(state, legacy_storage(), "I1001\n.", "(S'little_endian'\nI00\nd.")),
+                 "little_endian: expected true");
+    EXPECT_ERROR(parse_torch(legacy("cos\nsystem\n(S'true'\ntR.", legacy_storage())), "os.system, which is refused");
 }
 
 TEST_F(TorchFile, ThatIsNoArchiveIsRefused) {
