@@ -23,6 +23,15 @@ target_compile_options(moebert_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virt
 # Of files that are compiled together: names that one of them has for itself are seen by the next.
 target_compile_options(moebert_flags INTERFACE $<$<BOOL:${CMAKE_UNITY_BUILD}>:-Wno-shadow -Wno-subobject-linkage>)
 target_include_directories(moebert_flags INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+# Programs read files that nobody vouches for: a mistake in a parser must not become a way in.
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES CXX)
+target_compile_options(moebert_flags INTERFACE -fstack-protector-strong)
+target_link_options(moebert_flags INTERFACE LINKER:-z,relro,-z,now)
+if(NOT MOEBERT_SANITIZE)
+  # The sanitizers check more, and _FORTIFY_SOURCE needs optimisation.
+  target_compile_options(moebert_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>)
+endif()
 if(MOEBERT_SANITIZE)
   target_compile_options(moebert_flags INTERFACE -fsanitize=${MOEBERT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(moebert_flags INTERFACE -fsanitize=${MOEBERT_SANITIZE})
