@@ -9,6 +9,16 @@ function(run)
   set(out "${out}" PARENT_SCOPE)
 endfunction()
 
+# Whoever builds the program alone, as scripts/demo does, has built all that is installed.
+if(GENERATOR STREQUAL "Ninja")
+  run(${CMAKE_COMMAND} -E chdir ${BUILD} ninja -t inputs moebert)
+  foreach(name bin/moebert-train libmoebert.so)
+    if((EXISTS ${BUILD}/bin/moebert-train OR name STREQUAL "libmoebert.so") AND NOT out MATCHES "(^|\n)${name}")
+      message(FATAL_ERROR "the target moebert does not build ${name}, which is installed")
+    endif()
+  endforeach()
+endif()
+
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
 file(COPY ${SOURCE}/examples/embed DESTINATION ${WORK})
 run(${CMAKE_COMMAND} -G "${GENERATOR}" -S ${WORK}/embed -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix)
