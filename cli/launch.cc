@@ -6,16 +6,21 @@
 #include <netinet/in.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <optional>
 
 #include "core/error.h"
+#include "terminal.h"
 
 namespace moebert::cli {
 namespace {
@@ -69,6 +74,27 @@ struct Child {
     }
 };
 
+// The folder of a process's program; empty where it can't be known.
+std::filesystem::path program_folder(const std::string& process) {
+    std::error_code unknown;
+    return std::filesystem::read_symlink("/proc/" + process + "/exe", unknown).parent_path();
+}
+
+// Where the launcher reads this process's error. The environment says so, and others may have set it: it counts where
+// the parent is one of our programs, and for a pipe.
+std::optional<int> launchers_pipe() {
+    const char* text = std::getenv(kErrors);
+    if (!text) return std::nullopt;
+    int descriptor = -1;
+    const auto* end = text + std::strlen(text);
+    if (std::from_chars(text, end, descriptor).ptr != end || descriptor <= STDERR_FILENO) return std::nullopt;
+    struct stat status {};
+    if (::fstat(descriptor, &status) != 0 || !S_ISFIFO(status.st_mode)) return std::nullopt;
+    const auto own = program_folder("self");
+    if (own.empty() || own != program_folder(std::to_string(::getppid()))) return std::nullopt;
+    return descriptor;
+}
+
 class Launcher {
 public:
     Launcher(int processes, const std::vector<std::string>& arguments) : arguments_(arguments) {
@@ -91,7 +117,7 @@ public:
             for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG))
                 take_status(pid, status);
         }
-        if (code_ != 0 && !report_to_launcher(message_)) fmt::print(stderr, "moebert: {}\n", message_);
+        if (code_ != 0 && !report_to_launcher(message_)) put_on_standard_error(fmt::format("moebert: {}\n", message_));
         return code_;
     }
 
@@ -172,9 +198,9 @@ void become(const char* program, const std::vector<std::string>& arguments) {
 }
 
 bool report_to_launcher(const std::string& message) {
-    const char* descriptor = std::getenv(kErrors);
+    const auto descriptor = launchers_pipe();
     if (!descriptor) return false;
-    return ::write(std::atoi(descriptor), message.data(), message.size()) == static_cast<ssize_t>(message.size());
+    return ::write(*descriptor, message.data(), message.size()) == static_cast<ssize_t>(message.size());
 }
 
 }  // namespace moebert::cli

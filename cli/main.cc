@@ -124,7 +124,7 @@ void run(const std::vector<std::string>& arguments) {
     try {
         app.parse(prepared);
     } catch (const CLI::Success& request) {  // --help, --version
-        app.exit(request, std::cout, std::cerr);
+        app.exit(request, std::cout, std::cout);
     } catch (const CLI::ConversionError& error) {
         fail_conversion(app, error.what());
     } catch (const CLI::ParseError& error) {
@@ -134,7 +134,7 @@ void run(const std::vector<std::string>& arguments) {
 
 int report(const std::string& text, int code) {
     const auto message = text.substr(0, text.find('\n'));  // libtorch adds a stack trace
-    if (!report_to_launcher(message)) fmt::print(stderr, "moebert: {}\n", message);
+    if (!report_to_launcher(message)) put_on_standard_error(fmt::format("moebert: {}\n", message));
     return code;
 }
 
@@ -162,6 +162,7 @@ int take_processes(std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    keep_standard_streams();
     try {
         std::vector<std::string> arguments{argv + 1, argv + argc};
         if (!arguments.empty() && arguments.front() == "help") arguments.front() = "--help";

@@ -1,11 +1,13 @@
 #include "terminal.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
+#include <csignal>
 #include <memory>
 
 namespace moebert::cli {
@@ -18,6 +20,31 @@ std::string clock_text(double seconds) {
     return s < 3600 ? fmt::format("{}:{:02}", s / 60, s % 60)
                     : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
+
+// While it lives, writing into a pipe without a reader fails in this thread, and ends no process.
+class NoBrokenPipe {
+public:
+    NoBrokenPipe() {
+        ::sigemptyset(&set_);
+        ::sigaddset(&set_, SIGPIPE);
+        sigset_t pending;
+        ::sigpending(&pending);
+        was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
+        ::pthread_sigmask(SIG_BLOCK, &set_, &before_);
+    }
+    ~NoBrokenPipe() {
+        const timespec at_once{};
+        if (!was_pending_)
+            while (::sigtimedwait(&set_, nullptr, &at_once) < 0 && errno == EINTR) continue;
+        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+    NoBrokenPipe(const NoBrokenPipe&) = delete;
+    NoBrokenPipe& operator=(const NoBrokenPipe&) = delete;
+
+private:
+    sigset_t set_{}, before_{};
+    bool was_pending_ = false;
+};
 
 // What is under way, and since when.
 class Work {
@@ -53,7 +80,7 @@ public:
         if (progress.done >= progress.total) return work_.finish();
         if (Clock::now() - last_ < std::chrono::seconds(30)) return;
         last_ = Clock::now();
-        fmt::print(stderr, "{} {}\n", progress.what, work_.text(progress));
+        put_on_standard_error(fmt::format("{} {}\n", progress.what, work_.text(progress)));
     }
 
 private:
@@ -70,7 +97,7 @@ public:
         drawn_ = Clock::now();
         draw(progress);
         if (finished) {
-            std::fputc('\n', stderr);
+            put_on_standard_error("\n");
             work_.finish();
             visible_ = false;
         }
@@ -78,7 +105,7 @@ public:
 
     // Before a line of text: the bar makes room.
     void clear() {
-        if (visible_) std::fputs("\r\033[K", stderr);
+        if (visible_) put_on_standard_error("\r\033[K");
         visible_ = false;
     }
 
@@ -86,10 +113,8 @@ private:
     void draw(const Progress& p) {
         constexpr int kWidth = 24;
         const auto filled = static_cast<std::size_t>(Work::share_of(p) * kWidth);
-        const auto text = fmt::format("\r\033[K{} {}{} {}", p.what, std::string(filled, '#'),
-                                      std::string(kWidth - filled, '.'), work_.text(p));
-        std::fputs(text.c_str(), stderr);
-        std::fflush(stderr);
+        put_on_standard_error(fmt::format("\r\033[K{} {}{} {}", p.what, std::string(filled, '#'),
+                                          std::string(kWidth - filled, '.'), work_.text(p)));
         visible_ = true;
     }
 
@@ -100,11 +125,32 @@ private:
 
 }  // namespace
 
+void put_on_standard_error(std::string_view text) {
+    const NoBrokenPipe guard;
+    while (!text.empty()) {
+        const auto written = ::write(STDERR_FILENO, text.data(), text.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return;
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+void keep_standard_streams() {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
+        const int mode = stream == STDIN_FILENO ? O_WRONLY : O_RDONLY;  // what it isn't used for
+        if (const int opened = ::open("/dev/null", mode); opened >= 0 && opened != stream) {
+            ::dup2(opened, stream);
+            ::close(opened);
+        }
+    }
+}
+
 Sink terminal_sink() {
     const auto bar = isatty(STDERR_FILENO) != 0 ? std::make_shared<Bar>() : nullptr;
     const auto line = [bar](std::string_view prefix, std::string_view text) {
         if (bar) bar->clear();
-        fmt::print(stderr, "{}{}\n", prefix, text);
+        put_on_standard_error(fmt::format("{}{}\n", prefix, text));
     };
     Sink sink;
     sink.on_info = [line](std::string_view text) { line("", text); };

@@ -121,6 +121,45 @@ TEST_F(BadInput, AFullStandardOutputIsAFailure) {
     EXPECT_EQ(errors(outcome).size(), 1U);
 }
 
+TEST_F(BadInput, MessagesThatCannotBeWrittenAreLostAndTheWorkIsNot) {
+    const auto predict_one = with_model("predict") + Arguments{"--max_seq_length", "16"};
+    const auto predictions = run(predict_one, "w1\n").out;
+    const char* full = "sh -c 'exec \"$@\" 2> /dev/full' sh";
+    const char* closed = "sh -c 'exec \"$@\" 2>&-' sh";
+    const char* without_reader = "bash -c 'exec 2> >(:); sleep 0.3; exec \"$@\"' bash";
+    for (const auto* shell : {full, closed, without_reader}) {
+        SCOPED_TRACE(shell);
+        launcher = shell;
+        const auto predicted = run(predict_one, "w1\n");
+        EXPECT_EQ(predicted.code, 0);
+        EXPECT_EQ(predicted.out, predictions);
+        // A file that took standard error's number would get the messages.
+        EXPECT_EQ(run(finetune({"--logging_steps", "1"})).code, 0);
+        EXPECT_NO_THROW(load_checkpoint(folder / "out"));
+        std::filesystem::remove_all(folder / "out");
+        EXPECT_EQ(run(finetune({"--learning_rate", "-1"})).code, kUsage);
+    }
+}
+
+TEST_F(BadInput, AClosedStandardOutputIsAFailure) {
+    launcher = "sh -c 'exec \"$@\" >&-' sh";
+    const auto outcome = run(with_model("predict") + Arguments{"--max_seq_length", "16"}, "w1\n");
+    EXPECT_EQ(outcome.code, kFailed);
+    EXPECT_EQ(errors(outcome).size(), 1U) << outcome.err;
+}
+
+TEST_F(BadInput, ErrorsGoToNoDescriptorThatTheEnvironmentNames) {
+    for (const auto* descriptor : {"1", "7", "99", "x", ""}) {
+        SCOPED_TRACE(descriptor);
+        const auto outcome = run({"inspect", path("none")}, "",
+                                 fmt::format("export MOEBERT_ERRORS_TO={}; exec 7> {}; ", descriptor, path("seven")));
+        EXPECT_EQ(outcome.code, kFailed);
+        EXPECT_EQ(outcome.out, "");
+        EXPECT_EQ(errors(outcome).size(), 1U) << outcome.err;
+        EXPECT_EQ(test::slurp(path("seven")), "");
+    }
+}
+
 TEST_F(BadInput, AnOutputFolderThatIsNotEmptyIsLeftAlone) {
     std::filesystem::create_directories(folder / "out");
     put("out/mine.txt", "mine");
