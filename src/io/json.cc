@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <set>
-#include <string>
-#include <vector>
+#include <utility>
 
 #include "core/error.h"
 #include "core/json_text.h"
@@ -14,32 +12,101 @@ namespace moebert {
 namespace {
 
 using nlohmann::json;
+using Event = json::parse_event_t;
 
-// Watches the parser's events for what a finished json value no longer shows.
-class Watcher {
+// Builds a value out of the parser's events. The library's parser with a callback does so too, but at the end of every
+// object looks through all that lie beside it.
+class Builder : public nlohmann::json_sax<json> {
 public:
-    Watcher(const std::filesystem::path& file, int max_depth) : file_(file), max_depth_(max_depth) {}
+    Builder(const std::filesystem::path& file, const JsonReading& reading) : file_(file), reading_(reading) {}
 
-    void see(int depth, json::parse_event_t event, const json& value) {
-        using Event = json::parse_event_t;
-        if (event == Event::object_start || event == Event::array_start) check_depth(depth);
-        if (event == Event::object_start) keys_.emplace_back();
-        if (event == Event::object_end) keys_.pop_back();
-        if (event == Event::key) check_key(value.get_ref<const std::string&>());
+    json take() { return std::move(root_); }
+
+    bool null() override { return put(json()); }
+    bool boolean(bool value) override { return put(json(value)); }
+    bool number_integer(std::int64_t value) override { return put(json(value)); }
+    bool number_unsigned(std::uint64_t value) override { return put(json(value)); }
+    bool number_float(double value, const std::string&) override { return put(json(value)); }
+    bool string(std::string& value) override { return put(json(std::move(value))); }
+    bool binary(json::binary_t&) override { return false; }  // JSON has none
+
+    bool start_object(std::size_t) override { return open(json::object(), Event::object_start); }
+    bool start_array(std::size_t) override { return open(json::array(), Event::array_start); }
+    bool end_object() override { return close(Event::object_end); }
+    bool end_array() override { return close(Event::array_end); }
+
+    bool key(std::string& name) override {
+        if (levels_.size() == 1 && reading_.keys) reading_.keys->push_back(name);
+        if (reading_.watch) {
+            json value(name);
+            reading_.watch(depth(), Event::key, value);
+        }
+        auto& object = levels_.back();
+        const auto [slot, is_new] = object.value->emplace(name, nullptr);
+        if (!is_new)
+            throw InputError(file_, reading_.where.empty() ? name : reading_.where + ": " + name,
+                             "the key occurs twice in one object");
+        object.slot = slot;
+        return true;
+    }
+
+    bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
+        refuse(fmt::format("not valid JSON: {}", json_problem(error)));
     }
 
 private:
-    void check_depth(int depth) const {
-        if (depth >= max_depth_) throw InputError(file_, "", fmt::format("nests deeper than {} levels", max_depth_));
+    struct Level {
+        json* value;            // an open object or list
+        json::iterator slot{};  // of an object: where the next value goes
+    };
+
+    [[noreturn]] void refuse(const std::string& problem) const { throw InputError(file_, reading_.where, problem); }
+
+    int depth() const { return static_cast<int>(levels_.size()); }
+
+    json* place(json&& value) {
+        if (levels_.empty()) return &(root_ = std::move(value));
+        const auto& parent = levels_.back();
+        if (parent.value->is_object()) return &(*parent.slot = std::move(value));
+        parent.value->push_back(std::move(value));
+        return &parent.value->back();
     }
 
-    void check_key(const std::string& key) {
-        if (!keys_.back().insert(key).second) throw InputError(file_, key, "the key occurs twice in one object");
+    // Takes back what place() did last on this level.
+    void drop() {
+        if (levels_.empty())
+            root_ = nullptr;
+        else if (const auto& parent = levels_.back(); parent.value->is_object())
+            parent.value->erase(parent.slot);
+        else
+            parent.value->erase(parent.value->size() - 1);
+    }
+
+    bool put(json&& value) {
+        auto* placed = place(std::move(value));
+        if (reading_.watch && !reading_.watch(depth(), Event::value, *placed)) drop();
+        return true;
+    }
+
+    bool open(json&& value, Event event) {
+        if (depth() >= reading_.max_depth) refuse(fmt::format("nests deeper than {} levels", reading_.max_depth));
+        auto* placed = place(std::move(value));
+        if (reading_.watch) reading_.watch(depth(), event, *placed);
+        levels_.push_back({placed});
+        return true;
+    }
+
+    bool close(Event event) {
+        auto* closed = levels_.back().value;
+        levels_.pop_back();
+        if (reading_.watch && !reading_.watch(depth(), event, *closed)) drop();
+        return true;
     }
 
     const std::filesystem::path& file_;
-    int max_depth_;
-    std::vector<std::set<std::string>> keys_;  // of the objects that are open
+    const JsonReading& reading_;
+    json root_;
+    std::vector<Level> levels_;
 };
 
 }  // namespace
@@ -50,20 +117,16 @@ std::string json_problem(const json::exception& error) {
     return end == std::string::npos ? text : text.substr(end + 2);
 }
 
-json parse_json_object(std::string_view text, const std::filesystem::path& file, int max_depth) {
-    Watcher watcher(file, max_depth);
-    const auto watch = [&watcher](int depth, json::parse_event_t event, json& value) {
-        watcher.see(depth, event, value);
-        return true;
-    };
-    json value;
-    try {
-        value = json::parse(text, watch);
-    } catch (const json::exception& error) {
-        throw InputError(file, "", fmt::format("not valid JSON: {}", json_problem(error)));
-    }
+json parse_json(std::string_view text, const std::filesystem::path& file, const JsonReading& reading) {
+    Builder builder(file, reading);
+    json::sax_parse(text, &builder);
+    return builder.take();
+}
+
+json parse_json_object(std::string_view text, const std::filesystem::path& file, const JsonReading& reading) {
+    auto value = parse_json(text, file, reading);
     if (!value.is_object())
-        throw InputError(file, "", fmt::format("expected a JSON object, found {}", value.type_name()));
+        throw InputError(file, reading.where, fmt::format("expected a JSON object, found {}", value.type_name()));
     return value;
 }
 

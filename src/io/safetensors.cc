@@ -188,7 +188,7 @@ TensorMap parse_safetensors(std::span<const std::byte> bytes, const std::shared_
                             const fs::path& file, Metadata* metadata) {
     const std::string_view header = header_text(bytes, file);
     const auto data = bytes.subspan(length_size + header.size());
-    const json description = parse_json_object(header, file, max_header_depth);
+    const json description = parse_json_object(header, file, {.max_depth = max_header_depth});
     std::vector<Entry> entries;
     for (const auto& [name, value] : description.items()) {
         if (name == "__metadata__") {

@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "core/json_text.h"
 #include "io/file.h"
-#include "text/utf8.h"
+#include "tasks/text_places.h"
 
 namespace moebert {
 namespace {
@@ -61,7 +61,8 @@ public:
     QuestionAnswer finish(std::string_view context) && {
         if (options_.version_2_with_negative && null_) found_.push_back(*null_);
         keep_best();
-        for (auto& candidate : found_) candidate.text = text_of(context, candidate);
+        const TextPlaces places(context);
+        for (auto& candidate : found_) candidate.text = text_of(context, places, candidate);
         set_probabilities();
         return choose();
     }
@@ -89,9 +90,9 @@ private:
 
     static bool is_null(const Candidate& candidate) { return candidate.begin == 0 && candidate.end == 0; }
 
-    static std::string text_of(std::string_view context, const Candidate& candidate) {
-        const auto begin = byte_of_character(context, candidate.begin);
-        return std::string(context.substr(begin, byte_of_character(context, candidate.end) - begin));
+    static std::string text_of(std::string_view context, const TextPlaces& places, const Candidate& candidate) {
+        const auto begin = places.byte_of_character(candidate.begin);
+        return std::string(context.substr(begin, places.byte_of_character(candidate.end) - begin));
     }
 
     void set_probabilities() {

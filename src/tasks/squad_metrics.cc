@@ -234,7 +234,7 @@ namespace {
 // An object's entries, each `expected`, in the order of the file.
 template <class IsExpected>
 std::vector<std::pair<std::string, nlohmann::json>> read_by_id(const std::filesystem::path& file, const char* expected,
-                                                               IsExpected is_expected) try {
+                                                               IsExpected is_expected) {
     using Event = nlohmann::json::parse_event_t;
     std::vector<std::pair<std::string, nlohmann::json>> entries;
     std::unordered_set<std::string> ids;
@@ -251,11 +251,9 @@ std::vector<std::pair<std::string, nlohmann::json>> read_by_id(const std::filesy
         entries.emplace_back(id, std::move(value));
         return false;
     };
-    if (!nlohmann::json::parse(read_text(file), take).is_object())
+    if (!parse_json(read_text(file), file, {.watch = take}).is_object())
         throw InputError(file, "", "expected a JSON object, an entry a question's id");
     return entries;
-} catch (const nlohmann::json::exception& error) {
-    throw InputError(file, "", json_problem(error));
 }
 
 }  // namespace

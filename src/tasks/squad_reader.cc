@@ -1,14 +1,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
+#include <istream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_set>
 
 #include "core/error.h"
+#include "io/file.h"
 #include "io/json.h"
 #include "tasks/squad.h"
 #include "tasks/table.h"
+#include "tasks/text_places.h"
 #include "text/utf8.h"
 
 namespace moebert {
@@ -57,18 +60,6 @@ struct Node {
     }
 };
 
-bool is_at(std::string_view context, std::string_view text, std::int64_t start) {
-    const auto at = byte_of_character(context, start);
-    return at != std::string_view::npos && context.substr(at, text.size()) == text;
-}
-
-// Where the text is, when it is in the context exactly once.
-std::int64_t only_place(std::string_view context, std::string_view text) {
-    const auto at = text.empty() ? std::string_view::npos : context.find(text);
-    if (at == std::string_view::npos || context.find(text, at + 1) != std::string_view::npos) return Answer::unknown;
-    return static_cast<std::int64_t>(count_characters(context.substr(0, at)));
-}
-
 class Builder {
 public:
     explicit Builder(const std::filesystem::path& file) { set_.file = file; }
@@ -95,7 +86,16 @@ public:
     }
 
 private:
-    void add_context(std::string context) { set_.contexts.push_back(std::move(context)); }
+    void add_context(std::string context) {
+        set_.contexts.push_back(std::move(context));
+        places_.emplace(set_.contexts.back());
+    }
+
+    bool is_at(std::string_view text, std::int64_t start) const {
+        const std::string_view context = set_.contexts.back();
+        const auto at = places_->byte_of_character(start);
+        return at != TextPlaces::npos && context.substr(at, text.size()) == text;
+    }
 
     void add_question(const Node& node) {
         const bool is_numbered = numbers_rows_ && !node.has("id");
@@ -136,16 +136,16 @@ private:
     }
 
     void add_answer(Question& question, const Node& text, const Node& start) {
-        const auto& context = set_.contexts[question.context];
         Answer answer{text.text(), start.integer()};
-        if (!is_at(context, answer.text, answer.start)) {
-            answer.start = only_place(context, answer.text);
+        if (!is_at(answer.text, answer.start)) {
+            answer.start = places_->only_place_of(answer.text);
             (answer.start == Answer::unknown ? set_.unplaced : set_.mended).push_back(question.id);
         }
         question.answers.push_back(std::move(answer));
     }
 
     QuestionSet set_;
+    std::optional<TextPlaces> places_;  // of the last context
     std::unordered_set<std::size_t> ids_;
     bool numbers_rows_ = false;
 };
@@ -156,13 +156,13 @@ class ParagraphParser {
 public:
     ParagraphParser(const std::filesystem::path& file, Builder& builder) : file_(file), builder_(builder) {}
 
-    void parse(std::istream& in) try {
-        const auto rest = Json::parse(
-            in, [this](int depth, Json::parse_event_t event, Json& value) { return keep(depth, event, value); });
+    void parse(std::string_view text) {
+        const auto watch = [this](int depth, Json::parse_event_t event, Json& value) {
+            return keep(depth, event, value);
+        };
+        const auto rest = parse_json(text, file_, {.watch = watch});
         const auto articles = Node{file_, "", rest}["data"];
         for (std::size_t i = 0; i < articles.size(); ++i) articles[i]["paragraphs"].size();
-    } catch (const Json::exception& error) {
-        throw InputError(file_, "", json_problem(error));
     }
 
 private:
@@ -193,18 +193,17 @@ private:
 
 void read_row(const std::filesystem::path& file, std::size_t line, std::string_view content, Builder& builder) {
     if (find_malformed_utf8(content)) throw InputError(file, at_line(line), "isn't UTF-8");
-    const auto row = Json::parse(content, nullptr, false);
-    if (!row.is_object()) throw InputError(file, at_line(line), "expected one JSON object");
-    builder.add_row({file, at_line(line), row});
+    builder.add_row({file, at_line(line), parse_json_object(content, file, {.where = at_line(line)})});
 }
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
 
-void read_rows(const std::filesystem::path& file, std::istream& in, Builder& builder) {
-    std::size_t number = 0;
-    for (std::string line; std::getline(in, line);) {
-        ++number;
+void read_rows(const std::filesystem::path& file, std::string_view text, Builder& builder) {
+    for (std::size_t begin = 0, number = 1; begin < text.size(); ++number) {
+        const auto end = std::min(text.find('\n', begin), text.size());
+        const auto line = text.substr(begin, end - begin);
         if (!is_blank(line)) read_row(file, number, line, builder);
+        begin = end + 1;
     }
 }
 
@@ -241,27 +240,16 @@ struct KeyReader : nlohmann::json_sax<Json> {
     bool parse_error(std::size_t, const std::string&, const Json::exception&) override { return false; }
 };
 
-// After a byte-order mark, if there is one.
-std::ifstream open(const std::filesystem::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in || std::filesystem::is_directory(file)) throw InputError(file, "", "can't be read");
-    char mark[3] = {};
-    in.read(mark, 3);
-    if (std::string_view(mark, 3) != kByteOrderMark) {
-        in.clear();
-        in.seekg(0);
-    }
-    return in;
-}
-
 }  // namespace
 
 bool is_squad_file(const std::filesystem::path& file) {
     const auto ending = file.extension();
     if (ending != ".json" && ending != ".jsonl") return false;
-    std::ifstream in(file, std::ios::binary);
+    if (std::error_code error; !std::filesystem::is_regular_file(file, error)) return false;
+    const MappedFile mapped(file);
+    const auto* begin = reinterpret_cast<const char*>(mapped.bytes().data());
     KeyReader keys;
-    Json::sax_parse(in, &keys, Json::input_format_t::json, false);
+    Json::sax_parse(begin, begin + mapped.bytes().size(), &keys, Json::input_format_t::json, false);
     return keys.is_squad;
 }
 
@@ -269,13 +257,12 @@ QuestionSet read_squad(const std::filesystem::path& file) {
     const auto ending = file.extension();
     if (ending != ".json" && ending != ".jsonl")
         throw InputError(file, "", "expected SQuAD's JSON, a file that ends in .json or .jsonl");
-    auto in = open(file);
+    const auto text = read_dataset_text(file);
     Builder builder(file);
     if (ending == ".jsonl")
-        read_rows(file, in, builder);
+        read_rows(file, text, builder);
     else
-        ParagraphParser(file, builder).parse(in);
-    if (in.bad()) throw InputError(file, "", "can't be read");
+        ParagraphParser(file, builder).parse(text);
     return builder.finish();
 }
 

@@ -109,7 +109,7 @@ void remove_checkpoints(const fs::path& output_dir) {
 
 void check_checkpoint(const fs::path& checkpoint) {
     const auto file = checkpoint / kSums;
-    auto expected = parse_json_object(read_text(file), file, 1);
+    auto expected = parse_json_object(read_text(file), file, {.max_depth = 1});
     for (const auto* needed : {kState, kOptimizer, "config.json"})
         if (!expected.contains(needed)) throw InputError(file, needed, "expected its checksum, found none");
     for (const auto& [name, sum] : expected.items()) {

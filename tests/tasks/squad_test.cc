@@ -138,7 +138,9 @@ TEST_F(Squad, NamesThePathOfWhatIsWrong) {
     refuse("{\"data\": [", "parse error");
     refuse("{\"data\": \"\xff\"}", "UTF-8");
     refuse("{\"id\": \"1\"}\n", "line 1: context: is missing", "a.jsonl");
-    refuse("{\"id\": \n", "line 1: expected one JSON object", "a.jsonl");
+    refuse("{\"id\": \n", "line 1: not valid JSON: parse error", "a.jsonl");
+    refuse("[]\n", "line 1: expected a JSON object, found array", "a.jsonl");
+    refuse(R"({"id": "a", "id": "b"})", "a.jsonl: line 1: id: the key occurs twice", "a.jsonl");
 }
 
 TEST_F(Squad, AnyBytesAreReadOrRefused) {
@@ -350,7 +352,7 @@ TEST_F(Squad, FilesOfPredictionsAreChecked) {
     EXPECT_ERROR(read_no_answer_odds(put("p.json", R"({"a": "x"})")), "a: expected a number");
     EXPECT_ERROR(read_predictions(put("p.json", R"({"a": ["x"]})")), "p.json: a: expected a text");
     EXPECT_ERROR(read_predictions(put("p.json", R"({"a": "x", "a": "y"})")), "p.json: a: the id occurs twice");
-    EXPECT_ERROR(read_no_answer_odds(put("p.json", R"({"a": 1e999})")), "p.json: number overflow");
+    EXPECT_ERROR(read_no_answer_odds(put("p.json", R"({"a": 1e999})")), "p.json: not valid JSON: number overflow");
 }
 
 std::filesystem::path official(const std::string& name) {
