@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <iostream>
-#include <sstream>
 
 #include "core/json_text.h"
 #include "core/nearest.h"
 #include "io/file.h"
-#include "io/json.h"
+#include "recipe.h"
 
 namespace moebert::cli {
 namespace {
@@ -64,60 +63,19 @@ std::string lower(std::string word) {
     return word;
 }
 
-std::vector<std::string> read_json_config(const std::string& file) {
-    const auto json = parse_json_object(read_text(file), file);
-    std::vector<std::string> arguments;
-    for (const auto& [name, value] : json.items()) {
-        if (value.is_null()) continue;
-        if (value.is_structured()) throw InputError(file, name, "expected a number, string or boolean");
-        arguments.push_back("--" + name + "=" + plain_text(value));
-    }
-    return arguments;
-}
-
-// CLI11 cuts quoted values at '#', and doesn't know escapes.
-void check_quoted_values(const std::string& file, const std::string& text) {
-    std::istringstream in(text);
-    std::size_t number = 0;
-    for (std::string line; std::getline(in, line);) {
-        ++number;
-        const auto begin = line.find_first_not_of(" \t", line.find('=') + 1);
-        if (line.find('=') == std::string::npos || begin == std::string::npos) continue;
-        const char quote = line[begin];
-        if (quote != '"' && quote != '\'') continue;
-        const auto special = line.find_first_of("#\\", begin + 1), end = line.find(quote, begin + 1);
-        if (special < end)
-            throw InputError(file, fmt::format("line {}", number),
-                             fmt::format("'{}' in a quoted value is not understood; JSON has it", line[special]));
-    }
-}
-
-// A TOML recipe's [sections] are headings only.
-std::vector<std::string> read_toml_config(const std::string& file) try {
-    const auto text = read_text(file);
-    check_quoted_values(file, text);
-    std::istringstream in(text);
-    std::vector<std::string> arguments;
-    for (const auto& item : CLI::ConfigTOML().from_config(in)) {
-        if (item.name == "++" || item.name == "--") continue;  // where a section begins and ends
-        if (item.inputs.size() != 1)
-            throw InputError(file, item.name, fmt::format("expected one value, found {}", item.inputs.size()));
-        arguments.push_back("--" + item.name + "=" + item.inputs.front());
-    }
-    return arguments;
-} catch (const CLI::Error& error) {
-    throw InputError(file, "", error.what());
-}
-
 std::vector<std::string> read_config(const CLI::App& app, const std::string& file) {
     if (file.ends_with(".yaml") || file.ends_with(".yml"))
         fail_usage("--config: {}: expected a file of JSON or TOML", file);
-    auto arguments = file.ends_with(".json") ? read_json_config(file) : read_toml_config(file);
-    for (auto& argument : arguments) {
-        argument = with_underscores(argument);
+    std::vector<std::string> arguments;
+    std::set<const CLI::Option*> seen;
+    for (const auto& item : read_recipe(file)) {
+        const auto argument = with_underscores("--" + item.name + "=" + item.value);
         const auto name = argument.substr(2, argument.find('=') - 2);
         if (name == "config") throw InputError(file, name, "a recipe can't name another one");
         check_known(app, name, file + ": ");
+        if (!seen.insert(app.get_option_no_throw("--" + name)).second)
+            throw InputError(file, name, "the option is given twice");
+        arguments.push_back(argument);
     }
     return arguments;
 }

@@ -18,6 +18,8 @@ moebert_find_plain(xxhash xxhash.h)
 moebert_find_plain(zip zip.h)
 moebert_find_plain(hwy hwy/highway.h)
 moebert_find_plain(dnnl dnnl.h)
+# Headers alone; the package's own CMake config would link a library that is not needed.
+find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 if(MOEBERT_TRAIN)

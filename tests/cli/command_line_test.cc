@@ -11,7 +11,7 @@ using Arguments = std::vector<std::string>;
 struct SampleOptions {
     double learning_rate = 1.0;
     std::int64_t num_experts = 4;
-    std::string task_name;
+    std::string task_name, report_to;
     bool bf16 = false;
     std::optional<std::int64_t> eval_steps;
     std::optional<bool> greater_is_better;
@@ -22,6 +22,7 @@ void describe(Visitor& visit, SampleOptions& o) {
     visit("learning_rate", o.learning_rate, "peak");
     visit("num_experts", o.num_experts, "experts", {"moebert_expert_num"});
     visit("task_name", o.task_name, "task");
+    visit("report_to", o.report_to, "where to");
     visit("bf16", o.bf16, "half");
     visit("eval_steps", o.eval_steps, "every so many");
     visit("greater_is_better", o.greater_is_better, "more is better");
@@ -124,6 +125,32 @@ TEST_F(CommandLineTest, TakesSectionsOfATomlRecipeForHeadings) {
     EXPECT_EQ(options.learning_rate, 2.0);
 }
 
+TEST_F(CommandLineTest, ReadsValuesOfTomlWithEscapesAndHashes) {
+    parse({"--config", put("a.toml", "task_name = \"a#b \\\"c\\\" \\u00e9\"\nnum_experts = 1_6").string()});
+    EXPECT_EQ(options.task_name, "a#b \"c\" \u00e9");
+    EXPECT_EQ(options.num_experts, 16);
+    parse({"--config", put("b.toml", "task_name = 'a\\b#'\nlearning_rate = 1e-300").string()});
+    EXPECT_EQ(options.task_name, "a\\b#");
+    EXPECT_EQ(options.learning_rate, 1e-300);
+}
+
+TEST_F(CommandLineTest, TakesAListWhereAnOptionTakesSeveralValuesOrForOneValue) {
+    options.report_to = "all";
+    for (const auto& [name, content] :
+         {std::pair{"a.json", R"({"report_to": []})"}, {"a.toml", "report_to = []"}, {"b.json", "{}"}}) {
+        parse({"--config", put(name, content).string()});
+        EXPECT_EQ(options.report_to, "all") << "an empty list is as good as none";
+    }
+    for (const auto& [name, content] :
+         {std::pair{"a.json", R"({"report-to": ["x", "y"]})"}, {"a.toml", "report_to = [\"x\", 'y']"}}) {
+        parse({"--config", put(name, content).string()});
+        EXPECT_EQ(options.report_to, "x,y");
+    }
+    parse({"--config", put("a.json", R"({"task_name": ["rte"], "num_experts": [3]})").string()});
+    EXPECT_EQ(options.task_name, "rte");
+    EXPECT_EQ(options.num_experts, 3);
+}
+
 TEST_F(CommandLineTest, NamesTheRecipeInItsErrors) {
     const auto refuse = [&](const std::string& name, const std::string& content, const std::string& message) {
         EXPECT_ERROR(prepare_arguments(app, {"--config", put(name, content).string()}), message) << content;
@@ -132,9 +159,20 @@ TEST_F(CommandLineTest, NamesTheRecipeInItsErrors) {
            "a.json: --learningrate: no such option of `moebert finetune`; the nearest");
     refuse("a.json", "{\"learning_rate\": 1", "a.json");
     refuse("a.json", "[1]", "a.json: expected a JSON object");
-    refuse("a.json", R"({"task_name": ["rte"]})", "a.json: task_name: expected a number, string or boolean");
+    refuse("a.json", R"({"task_name": {"a": 1}})", "a.json: task_name: expected a number, string or boolean");
+    refuse("a.json", R"({"task_name": [["rte"]]})", "a.json: task_name: expected a number, string or boolean");
+    refuse("a.json", R"({"task_name": []})", "a.json: task_name: expected one value, found 0");
+    refuse("a.json", R"({"num_experts": 1, "moebert-expert-num": 2})",
+           "a.json: num_experts: the option is given twice");
     refuse("a.toml", "learningrate = 1\n", "a.toml: --learningrate: no such option");
     refuse("a.toml", "task_name = [\"rte\", \"mnli\"]\n", "a.toml: task_name: expected one value, found 2");
+    refuse("a.toml", "bf16 = true\ntask_name = {a = 1}\n", "a.toml: line 2: task_name: expected a number, string");
+    refuse("a.toml", "task_name = 2020-01-01\n", "a.toml: line 1: task_name: expected a number, string");
+    refuse("a.toml", "bf16 = true\ntask_name = \"rte\n", "a.toml: line 2: ");
+    refuse("a.toml", "bf16 = true\nbf16 = true\n", "a.toml: line 2: ");
+    refuse("a.toml", "[A]\nbf16 = true\n[B]\nbf16 = true\n", "a.toml: bf16: the option is given twice");
+    refuse("a.toml", "\n[a" + std::string(100'000, '.') + "a]\n", "a.toml: line 2: has more than 256 dots");
+    refuse("a.toml", std::string((1 << 20) + 1, '\n'), "a.toml: expected at most 1048576 bytes, found 1048577");
     refuse("a.json", R"({"config": "b.json"})", "a.json: config");
     EXPECT_ERROR(prepare_arguments(app, {"--config", (folder / "none.json").string()}), "none.json");
     EXPECT_ERROR(prepare_arguments(app, {"--config", (folder / "none.toml").string()}), "none.toml");

@@ -120,9 +120,8 @@ TEST_F(BadInput, BrokenRecipesAreNamed) {
     refuse(kFailed, finetune({"--config", path("none.toml")}), {path("none.toml")});
     put("recipe.json", "{\"max_steps\": 1, \"max_steps\": 2}");
     refuse(kFailed, finetune({"--config", path("recipe.json")}), {path("recipe.json"), "max_steps", "twice"});
-    put("recipe.toml", "seed = 1\nlogging_dir = \"a#b\"\n");
-    refuse(kFailed, finetune({"--config", path("recipe.toml")}),
-           {path("recipe.toml"), "line 2", "'#' in a quoted value"});
+    put("recipe.toml", "seed = 1\nlogging_dir = \"a#b\n");
+    refuse(kFailed, finetune({"--config", path("recipe.toml")}), {path("recipe.toml"), "line 2"});
     refuse(kUsage, finetune({"--config", path("a.yaml")}), {"a.yaml", "JSON or TOML"});
     put("seed.toml", "seed = 1 # one\n");
     refuse(kUsage, finetune({"--config", path("seed.toml"), "--config", path("seed.toml")}), {"--config: given twice"});
