@@ -1,4 +1,3 @@
-#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -49,10 +48,9 @@ Set first_samples(const PredictCommand& o, Set set) {
     return set;
 }
 
-std::ifstream open_lines(const std::string& file) {
-    std::ifstream in(file);
-    if (!in) throw InputError(file, "", "can't be read");
-    return in;
+std::istringstream open_lines(const std::string& file) {
+    constexpr std::size_t kMostBytes = std::size_t{1} << 36;
+    return std::istringstream(read_text(file, kMostBytes));
 }
 
 std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {

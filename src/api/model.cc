@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 #include "engine/prepared.h"
@@ -132,7 +133,8 @@ std::vector<std::vector<FoundAnswer>> Model::answer(const std::vector<Query>& qu
     const auto set = questions_of(queries);
     const auto [features, windows] = make_windows(set, state_->input, state_->windows);
     auto options = state_->answers;
-    options.n_best_size = std::max<std::int64_t>(options.n_best_size, static_cast<std::int64_t>(top_k));
+    constexpr std::size_t kAll = std::numeric_limits<std::int64_t>::max();
+    options.n_best_size = std::max(options.n_best_size, static_cast<std::int64_t>(std::min(top_k, kAll)));
     std::vector<std::vector<FoundAnswer>> out;
     for (const auto& found : choose_answers(set, windows, state_->engine.run(features).logits, options)) {
         auto& best = out.emplace_back();

@@ -100,9 +100,10 @@ MappedFile::MappedFile(const fs::path& path) {
 
 std::string read_text(const fs::path& path, std::size_t limit) {
     const Descriptor descriptor(open_for_reading(path));
-    std::string text(regular_file_size(descriptor, path), '\0');
-    if (text.size() > limit)
-        throw InputError(path, "", fmt::format("expected at most {} bytes, found {}", limit, text.size()));
+    const auto expected = regular_file_size(descriptor, path);
+    if (expected > limit)  // before memory is taken for it: a file of holes may be of any size
+        throw InputError(path, "", fmt::format("expected at most {} bytes, found {}", limit, expected));
+    std::string text(expected, '\0');
     std::size_t size = 0;
     while (size < text.size()) {  // or until it ends: it may have become shorter
         const ssize_t count = ::read(descriptor, text.data() + size, text.size() - size);

@@ -23,7 +23,8 @@ private:
     std::shared_ptr<const void> owner_;
 };
 
-// The file's content; an InputError when it is larger than `limit` bytes.
+// The content of a regular file; an InputError for any other, and when it is larger than `limit` bytes. MappedFile and
+// this are all there is for reading: what reads otherwise waits for a pipe's writer, or takes /dev/zero for data.
 std::string read_text(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 30);
 
 // A file under a temporary name in the target's folder, until commit() syncs it and renames it over the target; where

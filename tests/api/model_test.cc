@@ -81,6 +81,8 @@ TEST_F(ModelOf, QuestionAnsweringFindsSpansOfTheContext) {
     options.doc_stride = 2;
     const auto model = load({"qa", 3}, options);
     const std::string context = "w10 w11 \xC3\xA9 w12 w13 w14 w15 w16 w17 w18 w19 w20";  // one character of two bytes
+    const std::size_t most = std::numeric_limits<std::size_t>::max();
+    EXPECT_GT(model.answer({{"w7 w8", context}}, most).front().size(), 20U);
     const auto found = model.answer({{"w7 w8", context}, {"w9", "w30"}}, 3);
     ASSERT_EQ(found.size(), 2U);
     EXPECT_EQ(found[0].size(), 3U);

@@ -46,12 +46,17 @@ TEST_F(File, ThatCannotBeReadIsNamedWithTheReason) {
     EXPECT_ERROR(MappedFile{folder}, "expected a file, found a directory");
     ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
     EXPECT_ERROR(MappedFile(folder / "pipe"), "not a regular file");
+    EXPECT_ERROR(read_text(folder / "pipe"), "not a regular file");
+    EXPECT_ERROR(read_text("/dev/zero"), "/dev/zero: not a regular file");
 }
 
 TEST_F(File, LargerThanTheLimitIsNotRead) {
     put("a", "12345");
     EXPECT_EQ(read_text(folder / "a", 5), "12345");
     EXPECT_ERROR(read_text(folder / "a", 4), "expected at most 4 bytes, found 5");
+    // Of holes: no memory is taken for it either.
+    fs::resize_file(folder / "a", std::uintmax_t{1} << 42);
+    EXPECT_ERROR(read_text(folder / "a"), "expected at most 1073741824 bytes, found 4398046511104");
 }
 
 TEST_F(File, IsReplacedBehindALink) {
