@@ -139,12 +139,14 @@ bool has_keys_of_2018(const Object& config) {
            has("num_attention_heads") && has("num_hidden_layers") && has("type_vocab_size");
 }
 
-// Old files lack model_type; then the architecture has to name BERT.
+// Old files lack model_type; then the architecture has to name BERT. A mixture of experts is a moebert; early ones are
+// called bert.
 void check_is_bert(const Object& config) {
     const std::string type = config.text("model_type", "");
-    if (type == "bert") return;
-    if (!type.empty())
-        config.refuse("model_type", fmt::format("expected bert, the only model supported, found {}", type));
+    if (type == "moebert" && config.find("moebert") == nullptr)
+        config.refuse("moebert", "missing: model_type moebert needs its object of expert sizes");
+    if (type == "bert" || type == "moebert") return;
+    if (!type.empty()) config.refuse("model_type", fmt::format("expected bert or moebert, found {}", type));
     const auto names = architectures(config);
     const bool bert = std::any_of(names.begin(), names.end(), [](auto& name) { return name.starts_with("Bert"); });
     if (!bert && !(names.empty() && has_keys_of_2018(config)))
@@ -314,7 +316,7 @@ json keep_unknown(const json& config) {
     return extra;
 }
 
-// Other tools go by the architecture: a name they don't know keeps them from opening a mixture of experts as dense.
+// Of the model's head, under a name that other tools don't know where it is a mixture of experts.
 std::string architecture(const ModelConfig& config) {
     const bool question_answering = config.problem_type == ProblemType::question_answering;
     return fmt::format("{}BertFor{}", config.moe ? "MoE" : "",
@@ -329,6 +331,10 @@ void write_labels(const ModelConfig& config, json& output) {
         output["label2id"][config.label_names[i]] = i;
     }
 }
+
+// Other tools choose the model by its type, whatever the architecture says: "bert" would open a mixture of experts as a
+// dense model whose feed-forward layers are drawn at random. They refuse a type that they don't know.
+const char* model_type(const ModelConfig& config) { return config.moe ? "moebert" : "bert"; }
 
 json moe_to_json(const MoeConfig& moe) {
     return {{"num_experts", moe.num_experts},
@@ -373,7 +379,7 @@ ModelConfig read_model_config(const fs::path& file) {
 json to_json(const ModelConfig& config) {
     json output = config.extra.is_object() ? config.extra : json::object();
     output.update({{"architectures", {architecture(config)}},
-                   {"model_type", "bert"},
+                   {"model_type", model_type(config)},
                    {"vocab_size", config.vocab_size},
                    {"hidden_size", config.hidden_size},
                    {"num_hidden_layers", config.num_hidden_layers},

@@ -60,7 +60,8 @@ struct ModelConfig {
     std::int64_t head_size() const { return hidden_size / num_attention_heads; }
 };
 
-// Reads and checks config.json; `file` is named in errors. Another model_type than bert is refused by name.
+// Reads and checks config.json; `file` is named in errors. A model_type other than bert and moebert (a mixture of
+// experts) is refused by name.
 ModelConfig read_model_config(const std::filesystem::path& file);
 ModelConfig parse_model_config(std::string_view text, const std::filesystem::path& file);
 nlohmann::json to_json(const ModelConfig& config);

@@ -91,9 +91,23 @@ TEST_F(Config, IsWrittenInHuggingFacesTerms) {
     EXPECT_FALSE(answering.contains("problem_type"));
 }
 
-TEST_F(Config, OfAMixtureOfExpertsNamesNoArchitectureThatOtherToolsWouldOpenAsDense) {
-    EXPECT_EQ(to_json(parse_with("moebert", moe_object())).at("architectures"),
-              json::array({"MoEBertForSequenceClassification"}));
+TEST_F(Config, OfAMixtureOfExpertsNamesNoModelThatOtherToolsWouldOpenAsDense) {
+    const json written = to_json(parse_with("moebert", moe_object()));
+    EXPECT_EQ(written.at("architectures"), json::array({"MoEBertForSequenceClassification"}));
+    EXPECT_EQ(written.at("model_type"), "moebert");
+}
+
+TEST_F(Config, OfAMixtureOfExpertsMayHaveTheTypeOfEarlyOnes) {
+    json config = small_config();
+    config["moebert"] = moe_object();
+    for (const char* type : {"bert", "moebert"}) {
+        config["model_type"] = type;
+        EXPECT_TRUE(parse(config).moe) << type;
+    }
+}
+
+TEST_F(Config, OfAMixtureOfExpertsNeedsItsSizes) {
+    EXPECT_ERROR(parse_with("model_type", "moebert"), "config.json: moebert: missing: model_type moebert needs");
 }
 
 TEST_F(Config, WithoutLabelsHasTwoAsInHuggingFace) {
@@ -134,7 +148,7 @@ TEST_P(RefusedConfig, NamesTheKeyTheValueAndWhatWasExpected) {
 INSTANTIATE_TEST_SUITE_P(
     All, RefusedConfig,
     testing::Values(
-        Refused{"Roberta", "model_type", "roberta", "expected bert, the only model supported, found roberta"},
+        Refused{"Roberta", "model_type", "roberta", "expected bert or moebert, found roberta"},
         Refused{"TypeThatIsNoText", "model_type", 3, "expected a string, found 3"},
         Refused{"Missing", "vocab_size", nullptr, "missing"},
         Refused{"Zero", "hidden_size", 0, "expected an integer from 1 to 65536, found 0"},
