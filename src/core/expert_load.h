@@ -20,4 +20,7 @@ inline void add_load(ExpertLoad& sum, const ExpertLoad& load) {
     }
 }
 
+// Each layer's counts as shares of their sum; zeros where a layer has had nothing.
+std::vector<std::vector<double>> load_shares(const ExpertLoad& load);
+
 }  // namespace moebert

@@ -4,9 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
-#include <numeric>
 
 #include <fmt/format.h>
 
@@ -19,7 +17,9 @@
 #include "train/adamw.h"
 #include "train/best_model.h"
 #include "train/deal.h"
+#include "train/epoch_order.h"
 #include "train/gradient_exchange.h"
+#include "train/log_window.h"
 #include "train/loss_scale.h"
 #include "train/matmul.h"
 #include "train/schedule.h"
@@ -39,15 +39,6 @@ torch::ScalarType compute_dtype(const TrainOptions& options, torch::Device devic
 }
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-Clock::time_point before(double seconds) {
-    if (!(seconds >= 0 && seconds < 1e9)) fail("seconds: {} is no time that a run takes", seconds);
-    return Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-}
 
 std::string features_digest(std::span<const Feature> features) {
     Digest digest;
@@ -91,7 +82,8 @@ public:
     TrainingResult run() {
         sink_.info("training: {} sentences, {} steps of {}", job_.features.size(), total_steps_, sentences_a_step_);
         while (!is_over()) {
-            const auto order = epoch_order(result_.steps / steps_an_epoch_);
+            const auto order = epoch_order(job_.features.size(), static_cast<std::uint64_t>(options_.seed),
+                                           result_.steps / steps_an_epoch_);
             for (auto i = result_.steps % steps_an_epoch_; i < steps_an_epoch_ && !is_over(); ++i)
                 step(std::span(order).subspan(
                     static_cast<std::size_t>(i * sentences_a_step_),
@@ -151,13 +143,7 @@ private:
                              {"tokens", result_.tokens},
                              {"sentences", result_.sentences},
                              {"loss_scale", {loss_scale_.factor(), loss_scale_.finite_steps()}},
-                             {"window",
-                              {{"loss", window_.sums.loss},
-                               {"terms", window_.sums.terms},
-                               {"load", window_.sums.load},
-                               {"steps", window_.steps},
-                               {"tokens", window_.tokens},
-                               {"seconds", since(window_.start)}}}};
+                             {"window", window_.state()}};
         state.update(best_.state());
         return state;
     }
@@ -174,28 +160,15 @@ private:
         result_.sentences = state.at("sentences");
         best_.restore(state, is_last());
         loss_scale_.restore(state.at("loss_scale").at(0), state.at("loss_scale").at(1));
-        const auto& window = state.at("window");
-        window_ = {{window.at("loss"), window.at("terms"), window.at("load")},
-                   window.at("steps"),
-                   window.at("tokens"),
-                   before(window.at("seconds"))};
+        window_ = LogWindow::restored(state.at("window"), job_.terms.size(), job_.model.config);
         check_restored();
     }
 
     // What the rest of the run would trip over.
     void check_restored() const {
-        const auto require = [](bool ok, const char* name) {
-            if (!ok) fail("{}: is none that a run can have", name);
-        };
-        require(result_.tokens >= 0 && result_.sentences >= 0, "tokens or sentences");
-        require(best_.step() >= -1 && best_.step() <= result_.steps, "best_step");
-        require(std::isfinite(loss_scale_.factor()) && loss_scale_.factor() > 0, "loss_scale");
-        require(window_.steps >= 0 && window_.tokens >= 0, "window");
-        require(window_.sums.terms.empty() || window_.sums.terms.size() == job_.terms.size(), "window.terms");
-        const auto expected = no_load(job_.model.config);
-        const auto& load = window_.sums.load;
-        const auto has_size_of = [](const auto& a, const auto& b) { return a.size() == b.size(); };
-        require(load.empty() || std::ranges::equal(load, expected, has_size_of), "window.load");
+        check_state(result_.tokens >= 0 && result_.sentences >= 0, "tokens or sentences");
+        check_state(best_.step() >= -1 && best_.step() <= result_.steps, "best_step");
+        check_state(std::isfinite(loss_scale_.factor()) && loss_scale_.factor() > 0, "loss_scale");
     }
 
     void restore(const std::filesystem::path& checkpoint) {
@@ -212,16 +185,6 @@ private:
         sink_.info("resuming after step {} ({})", result_.steps, checkpoint.string());
     }
 
-    // Sentences in the order of the epoch: a permutation out of the seed.
-    std::vector<std::int64_t> epoch_order(std::int64_t epoch) const {
-        std::vector<std::int64_t> order(job_.features.size());
-        std::iota(order.begin(), order.end(), 0);
-        RandomEngine engine(
-            random_key(static_cast<std::uint64_t>(options_.seed), 10, static_cast<std::uint64_t>(epoch)));
-        shuffle(std::span(order), engine);
-        return order;
-    }
-
     void step(std::span<const std::int64_t> sentences) {
         const auto sums = backward(sentences);
         const double rate = schedule_.learning_rate(result_.steps);
@@ -236,14 +199,6 @@ private:
         if (result_.steps % options_.logging_steps == 0 || is_last()) write_log(rate, norm);
         after_step(sums.signal);
     }
-
-    // What a step adds to the log, of all processes.
-    struct StepSums {
-        double loss = 0.0;
-        std::vector<double> terms;
-        ExpertLoad load;
-        int signal = 0;  // that any of them has caught
-    };
 
     // Gradients are left in the parameters.
     StepSums backward(std::span<const std::int64_t> sentences) {
@@ -358,28 +313,10 @@ private:
     }
 
     void write_log(double rate, double norm) {
-        nlohmann::json line{
-            {"epoch", epoch()},
-            {"loss", window_.sums.loss / window_.steps},
-            {"learning_rate", rate},
-            {"grad_norm", norm},
-            {"tokens_per_second", static_cast<double>(window_.tokens) / std::max(1e-9, since(window_.start))}};
-        for (std::size_t i = 0; i < job_.terms.size(); ++i)
-            line["loss_" + job_.terms[i]] = window_.sums.terms[i] / window_.steps;
-        if (!window_.sums.load.empty()) line["expert_load"] = load_shares();
+        auto line = window_.line(job_.terms);
+        line.update({{"epoch", epoch()}, {"learning_rate", rate}, {"grad_norm", norm}});
         if (log_) log_->write("train", result_.steps, line);
         window_ = {};
-    }
-
-    nlohmann::json load_shares() const {
-        auto layers = nlohmann::json::array();
-        for (const auto& load : window_.sums.load) {
-            const auto total = static_cast<double>(std::accumulate(load.begin(), load.end(), std::int64_t{0}));
-            auto shares = nlohmann::json::array();
-            for (const auto count : load) shares.push_back(static_cast<double>(count) / total);
-            layers.push_back(std::move(shares));
-        }
-        return layers;
     }
 
     bool is_last() const { return result_.steps >= total_steps_; }
@@ -452,22 +389,6 @@ private:
         });
     }
 
-    // Sums since the last line of the log.
-    struct Window {
-        StepSums sums;
-        int steps = 0;
-        std::int64_t tokens = 0;
-        Clock::time_point start = Clock::now();
-
-        void add(const StepSums& step) {
-            sums.loss += step.loss;
-            sums.terms.resize(step.terms.size());
-            for (std::size_t i = 0; i < step.terms.size(); ++i) sums.terms[i] += step.terms[i];
-            add_load(sums.load, step.load);
-            ++steps;
-        }
-    };
-
     const TrainingJob& job_;
     const TrainOptions& options_;
     const Sink& sink_;
@@ -484,7 +405,7 @@ private:
     BestModel best_;
     InterruptGuard interrupts_;
     TrainingResult result_;
-    Window window_;
+    LogWindow window_;
     std::filesystem::path saved_, good_;  // the last checkpoint; the last one before a step that was finite
     Clock::time_point start_ = Clock::now();
 };
