@@ -15,4 +15,13 @@ std::vector<std::vector<double>> load_shares(const ExpertLoad& load) {
     return shares;
 }
 
+LargestShare largest_share(const ExpertLoad& load) {
+    LargestShare largest;
+    const auto shares = load_shares(load);
+    for (std::size_t k = 0; k < shares.size(); ++k)
+        for (std::size_t e = 0; e < shares[k].size(); ++e)
+            if (shares[k][e] > largest.share) largest = {k, e, shares[k][e]};
+    return largest;
+}
+
 }  // namespace moebert

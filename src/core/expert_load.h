@@ -23,4 +23,11 @@ inline void add_load(ExpertLoad& sum, const ExpertLoad& load) {
 // Each layer's counts as shares of their sum; zeros where a layer has had nothing.
 std::vector<std::vector<double>> load_shares(const ExpertLoad& load);
 
+struct LargestShare {
+    std::size_t layer = 0, expert = 0;
+    double share = 0.0;
+};
+// The expert with the largest share of its layer; the first one on ties.
+LargestShare largest_share(const ExpertLoad& load);
+
 }  // namespace moebert

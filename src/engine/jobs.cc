@@ -44,6 +44,23 @@ engine::EngineResult compute_own(LoadedModel& model, std::span<const Feature> fe
     });
 }
 
+// Float sums of counts are exact when these are cut into digits of 12 bits: for up to 4096 processes.
+void sum_load(ExpertLoad& load, const Share& share) {
+    constexpr std::int64_t kBase = 4096, kDigits = 4;
+    std::vector<float> digits;
+    for (const auto& layer : load)
+        for (auto count : layer)
+            for (int i = 0; i < kDigits; ++i, count /= kBase) digits.push_back(static_cast<float>(count % kBase));
+    share.sum(digits);
+    const auto* next = digits.data();
+    for (auto& layer : load)
+        for (auto& count : layer) {
+            count = 0;
+            std::int64_t unit = 1;
+            for (int i = 0; i < kDigits; ++i, unit *= kBase) count += unit * static_cast<std::int64_t>(*next++);
+        }
+}
+
 // With several processes each computes every size-th example, and all get all logits.
 engine::EngineResult compute(LoadedModel& model, std::span<const Feature> features, const Share& share,
                              const char* what, const Sink& sink) {
@@ -61,6 +78,7 @@ engine::EngineResult compute(LoadedModel& model, std::span<const Feature> featur
     }
     share.sum(all);
     result.logits = std::move(all);
+    sum_load(result.expert_load, share);
     return result;
 }
 
@@ -81,9 +99,11 @@ EvaluationReport run_evaluate(const InferenceOptions& options, const DataOptions
     metrics["precision"] = engine::to_string(model.engine.options().precision);
     for (const auto& set : sets) metrics["files"].push_back(set.file.string());
     double seconds = 0.0, scoring = 0.0;
+    ExpertLoad load;
     for (auto& set : sets) {
         const auto output = compute(model, set.features, options.share, "evaluating", sink);
         seconds += output.seconds;
+        add_load(load, output.expert_load);
         const auto start = std::chrono::steady_clock::now();
         auto scores = score_logits(set, labels, output.logits, data);
         scoring += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -92,6 +112,7 @@ EvaluationReport run_evaluate(const InferenceOptions& options, const DataOptions
         result.questions = std::move(set.questions->set);
         result.answers = std::move(scores.answers);
     }
+    if (!load.empty()) metrics["expert_load"] = load_shares(load);
     metrics["eval_runtime"] = seconds;
     metrics["eval_scoring_runtime"] = scoring;  // choosing answers included
     metrics["eval_samples_per_second"] = static_cast<double>(examples) / seconds;

@@ -53,7 +53,6 @@ void check_before_work(const JobContext& job, const MoeOptions& options, const D
     if (teacher.config.moe) fail("{}: is a mixture of experts; the teacher must be dense", job.model_name_or_path);
     if (!(distill.distill_weight >= 0))
         fail_usage("distill_weight: {} given; expected 0 or more", distill.distill_weight);
-    if (!(distill.load_balance >= 0)) fail_usage("load_balance: {} given; expected 0 or more", distill.load_balance);
     if (const auto p = moe_config(options).expert_dropout; !(p >= 0 && p < 1))
         fail_usage("expert_dropout: {} given; expected 0 or more, below 1", p);
     if (distill.student_name_or_path.empty()) check_plan(student_plan(options, job.train.seed), teacher.config);
@@ -77,7 +76,7 @@ Pair load_pair(const JobContext& job, const MoeOptions& options, const DistillOp
     return pair;
 }
 
-StepLoss distillation_step(const Pair& models, const DistillOptions& distill, const Batch& batch,
+StepLoss distillation_step(const Pair& models, const DistillationWeights& weights, const Batch& batch,
                            ForwardOptions options, StepShare share) {
     options.hidden_states = true;
     auto teacher_options = options;
@@ -87,8 +86,7 @@ StepLoss distillation_step(const Pair& models, const DistillOptions& distill, co
         return forward(models.teacher, batch, teacher_options);
     }();
     const auto output = forward(models.student, batch, options);
-    const auto loss = distillation_loss(output, target, batch, models.student.config.problem_type,
-                                        {distill.distill_weight, distill.load_balance}, share);
+    const auto loss = distillation_loss(output, target, batch, models.student.config.problem_type, weights, share);
     return {loss.total, {loss.task, loss.hidden, loss.prediction, loss.balance}, output.expert_load};
 }
 
@@ -99,7 +97,7 @@ nlohmann::json distillation_settings(const MoeOptions& options, const DistillOpt
             {"num_experts", options.num_experts},       {"expert_size", options.expert_size},
             {"shared_size", options.shared_size},       {"route_method", options.route_method},
             {"split_method", options.split_method},     {"expert_dropout", moe_config(options).expert_dropout},
-            {"distill_weight", distill.distill_weight}, {"load_balance", distill.load_balance}};
+            {"distill_weight", distill.distill_weight}, {"load_balance", nullptr}};  // that of gates: see below
 }
 
 }  // namespace
@@ -111,6 +109,7 @@ nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, c
     auto job = given;
     job.data = for_model(job.data, checkpoint->config);
     check_before_work(job, options, distill, *checkpoint);
+    LoadBalance balance(distill.load_balance);
     const auto input = load_text_input(job.model_name_or_path, checkpoint->config, job.data.max_seq_length,
                                        job.train.num_threads, sink);
     const auto labels = labels_of(checkpoint->config);
@@ -122,30 +121,36 @@ nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, c
                               parse_split_method(options.split_method) != SplitMethod::random;
     std::unique_ptr<FolderLock> lock;
     if (scores_first) lock = lock_output(job.train, processes);  // before that work, which leaves a file there
-    if (distill.student_name_or_path.empty()) {
-        warn_of_unused(options, sink);
-        if (distill.load_balance > 0 && !is_gated(parse_route_method(options.route_method)))
-            sink.warning("load_balance: has no effect with {}, which has no gates", options.route_method);
-    }
+    if (distill.student_name_or_path.empty()) warn_of_unused(options, sink);
     auto models = load_pair(job, options, distill, training.front().features, *checkpoint, resumed, processes, sink);
+    const auto method = models.student.config.moe->route_method;
+    if (balance.weight() > 0 && !balance.is_auto() && !is_gated(method))
+        sink.warning("load_balance: has no effect with {}, which has no gates", to_string(method));
     auto settings = distillation_settings(options, distill, *checkpoint);
-    if (distill.load_balance > 0 && is_gated(models.student.config.moe->route_method))  // a pass's tokens are balanced
-        settings["sentences_a_pass"] = job.train.per_device_train_batch_size * processes.size();
+    if (is_gated(method)) {
+        settings["load_balance"] = balance.setting();
+        if (balance.weight() > 0)  // a pass's tokens are balanced
+            settings["sentences_a_pass"] = job.train.per_device_train_batch_size * processes.size();
+    }
     checkpoint.reset();
-    const auto teacher_scores = validation.evaluate(models.teacher);
+    const auto teacher_scores = validation.evaluate(models.teacher).metrics;
     freeze_weights(models.teacher, compute_dtype(job.train, models.teacher.device(), {}));
 
     TrainingJob training_job{.model = models.student, .features = training.front().features, .processes = processes};
     training_job.terms = {"task", "hidden", "prediction"};
-    if (is_gated(models.student.config.moe->route_method)) training_job.terms.emplace_back("balance");
+    if (is_gated(method)) {
+        training_job.terms.emplace_back("balance");
+        training_job.balance = &balance;
+    }
     training_job.best_metric = validation.best_metric();
+    training_job.teacher = teacher_scores;
     training_job.settings = std::move(settings);
     training_job.checkpoint = resumed;
     training_job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
-        return distillation_step(models, distill, batch, forward_options, share);
+        return distillation_step(models, {distill.distill_weight, balance.weight()}, batch, forward_options, share);
     };
     if (!scores_first) lock = lock_output(job.train, processes);
-    return train_and_save(job, training_job, validation, with_prefix("teacher_", teacher_scores), sink);
+    return train_and_save(job, training_job, validation, sink);
 }
 
 }  // namespace moebert

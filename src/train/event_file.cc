@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <string_view>
@@ -65,8 +66,9 @@ EventFile::EventFile(const std::filesystem::path& directory) {
     make_folder(directory);
     std::array<char, 256> host{};
     gethostname(host.data(), host.size() - 1);
-    file_ = directory /
-            fmt::format("events.out.tfevents.{}.{}.{}.0", static_cast<std::int64_t>(now()), host.data(), getpid());
+    static std::atomic<int> count{0};
+    file_ = directory / fmt::format("events.out.tfevents.{}.{}.{}.{}", static_cast<std::int64_t>(now()), host.data(),
+                                    getpid(), count++);
     out_.open(file_, std::ios::binary);
     record(event_head() + bytes_field(3, "brain.Event:2"));  // file_version
 }
@@ -75,6 +77,17 @@ void EventFile::scalar(const std::string& tag, std::int64_t step, double value) 
     const auto summary_value = bytes_field(1, tag) + key(2, kFixed32) + raw(static_cast<float>(value));
     record(event_head() + key(2, kVarint) + varint(static_cast<std::uint64_t>(step)) +
            bytes_field(5, bytes_field(1, summary_value)));
+}
+
+// A tensor of one string, for TensorBoard's plugin of texts.
+void EventFile::text(const std::string& tag, const std::string& markdown) {
+    constexpr std::uint64_t kString = 7;  // DT_STRING
+    const auto shape = bytes_field(2, key(1, kVarint) + varint(1));
+    const auto tensor =
+        key(1, kVarint) + varint(kString) + bytes_field(2, shape) + bytes_field(8, markdown);  // dtype, shape, values
+    const auto metadata = bytes_field(1, bytes_field(1, "text"));                              // the plugin's name
+    const auto summary_value = bytes_field(1, tag) + bytes_field(8, tensor) + bytes_field(9, metadata);
+    record(event_head() + bytes_field(5, bytes_field(1, summary_value)));
 }
 
 void EventFile::record(const std::string& event) {

@@ -72,7 +72,7 @@ nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
         return StepLoss{loss, {loss}, {}};
     };
     const auto lock = lock_output(job.train, processes);
-    return train_and_save(job, training_job, validation, nlohmann::json::object(), sink);
+    return train_and_save(job, training_job, validation, sink);
 }
 
 }  // namespace moebert

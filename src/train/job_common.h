@@ -16,6 +16,12 @@
 
 namespace moebert {
 
+// What the validation split says of a model.
+struct ValidationScores {
+    Metrics metrics;
+    nlohmann::json details = nlohmann::json::object();  // what is no single number: expert_load
+};
+
 // The validation split of a training job, which may be absent; then there are no metrics.
 class Validation {
 public:
@@ -24,7 +30,7 @@ public:
 
     // Metrics of all parts of the split, which processes share out; those of MNLI's mismatched part end in _mm. The
     // first process saves answers to questions, with the prefix "eval_", where a directory is given.
-    Metrics evaluate(const Model& model, const std::filesystem::path& answers_directory = {}) const;
+    ValidationScores evaluate(const Model& model, const std::filesystem::path& answers_directory = {}) const;
 
     bool empty() const { return sets_.empty(); }
     std::int64_t examples() const { return count_examples(sets_); }
@@ -45,11 +51,11 @@ private:
     const Sink& sink_;
 };
 
-// Trains (`training.evaluate` is set here; the output folder is locked), and leaves model, tokenizer, results and model
-// card in output_dir, those of the first process. `scores` are written beside the student's own. Returns what
-// all_results.json holds.
+// Trains (`training.evaluate` is set here; the output folder is locked), and leaves model, tokenizer, options, results
+// and model card in output_dir, those of the first process. The teacher's scores are written beside the student's own.
+// Returns what all_results.json holds.
 nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, const Validation& validation,
-                              const nlohmann::json& scores, const Sink& sink);
+                              const Sink& sink);
 
 // The GPU of this process's number on its machine, where the build and the machine have GPUs and the options don't say
 // otherwise.

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "core/json_text.h"
 #include "io/file.h"
 #include "train/job_common.h"
@@ -33,6 +36,26 @@ std::string score_table(const nlohmann::json& results) {
     return rows.empty() ? "Not evaluated.\n" : "| score | value |\n| --- | --- |\n" + rows;
 }
 
+// The experts' shares of each layer's tokens; of many experts the least and the most used one.
+std::string load_section(const nlohmann::json& results) {
+    constexpr std::size_t kMost = 8;
+    if (!results.contains("expert_load")) return "";
+    const auto layers = results.at("expert_load").get<std::vector<std::vector<double>>>();
+    const bool all = layers.front().size() <= kMost;
+    std::string head = "| layer |", rule = "| --- |", rows;
+    for (std::size_t e = 0; e < (all ? layers.front().size() : 2); ++e) {
+        head += all ? fmt::format(" expert {} |", e) : e == 0 ? " least |" : " most |";
+        rule += " ---: |";
+    }
+    for (std::size_t k = 0; k < layers.size(); ++k) {
+        const auto [least, most] = std::ranges::minmax(layers[k]);
+        rows += fmt::format("| {} |", k);
+        for (const double share : all ? layers[k] : std::vector{least, most}) rows += fmt::format(" {:.3f} |", share);
+        rows += '\n';
+    }
+    return fmt::format("\n## Expert load\n\nEach expert's share of a layer's tokens.\n\n{}\n{}\n{}", head, rule, rows);
+}
+
 }  // namespace
 
 void save_model_card(const std::filesystem::path& directory, const ModelConfig& config, const JobContext& job,
@@ -41,9 +64,10 @@ void save_model_card(const std::filesystem::path& directory, const ModelConfig& 
     const auto card = fmt::format(
         "---\nlibrary_name: moebert\ntags:\n- bert\n{}---\n\n# {}\n\n{}\n\nTrained on {} from `{}`, on inputs of up to "
         "{} tokens.\n\n## Made by\n\n"
-        "```\n{}\n```\n\n## Scores\n\n{}",
+        "```\n{}\n```\n\n## Scores\n\n{}{}",
         config.moe ? "- mixture-of-experts\n" : "", name_of(directory), describe_model(config), task,
-        job.model_name_or_path, results.at("max_seq_length").get<std::int64_t>(), job.command, score_table(results));
+        job.model_name_or_path, results.at("max_seq_length").get<std::int64_t>(), job.command, score_table(results),
+        load_section(results));
     write_file_atomically(directory / "README.md", card);
 }
 

@@ -95,7 +95,7 @@ void describe(Visitor& visit, TrainOptions& o) {
 
 struct DistillOptions {
     double distill_weight = 1.0;
-    double load_balance = 0.0;
+    std::string load_balance = "auto";
     std::string student_name_or_path;
 };
 
@@ -103,7 +103,8 @@ template <class Visitor>
 void describe(Visitor& visit, DistillOptions& o) {
     visit("distill_weight", o.distill_weight,
           "lambda: weight of the layers' and the prediction's distance to the teacher", {"moebert_distill"});
-    visit("load_balance", o.load_balance, "weight of the load-balancing loss of gated routing",
+    visit("load_balance", o.load_balance,
+          "gated routing: weight of the load-balancing loss; auto: as much as keeps experts in use, 0.01 to 1",
           {"moebert_load_balance"});
     visit("student_name_or_path", o.student_name_or_path,
           "a mixture of experts made by `moebert split`, instead of splitting the teacher here");

@@ -7,6 +7,7 @@
 #include "io/file.h"
 #include "io/json.h"
 #include "train/job_common.h"
+#include "train/training_log.h"
 
 namespace moebert {
 
@@ -40,15 +41,18 @@ void Validation::check_selection(const TrainOptions& options) const {
         fail_usage("metric_for_best_model: '{}' given; expected one of {}", name, fmt::join(known, ", "));
 }
 
-Metrics Validation::evaluate(const Model& model, const std::filesystem::path& answers_directory) const {
-    Metrics all;
+ValidationScores Validation::evaluate(const Model& model, const std::filesystem::path& answers_directory) const {
+    ValidationScores all;
+    ExpertLoad load;
     for (const auto& set : sets_) {
-        const auto logits = run_model(model, set.features, options_, sink_).logits;
-        const auto scores = score_logits(set, labels_of(model.config), logits, data_);
-        for (const auto& [name, value] : scores.metrics) all.emplace_back(name + set.suffix, value);
+        const auto output = run_model(model, set.features, options_, sink_);
+        const auto scores = score_logits(set, labels_of(model.config), output.logits, data_);
+        for (const auto& [name, value] : scores.metrics) all.metrics.emplace_back(name + set.suffix, value);
+        add_load(load, output.expert_load);
         if (set.questions && !answers_directory.empty() && processes_.is_first())
             save_answers(answers_directory, "eval_", set.questions->set, scores.answers, answer_options(data_));
     }
+    if (!load.empty()) all.details["expert_load"] = load_shares(load);
     return all;
 }
 
@@ -62,6 +66,7 @@ nlohmann::json training_summary(const TrainingResult& r) {
                        {"train_samples_per_second", static_cast<double>(r.sentences) / r.seconds},
                        {"train_tokens_per_second", static_cast<double>(r.tokens) / r.seconds},
                        {"time_to_first_step", r.first_step_seconds}};
+    if (!r.expert_load.empty()) out["expert_load"] = load_shares(r.expert_load);
     if (r.best_step >= 0) out.update({{"best_metric", r.best}, {"best_step", r.best_step}});
     return out;
 }
@@ -69,9 +74,9 @@ nlohmann::json training_summary(const TrainingResult& r) {
 }  // namespace
 
 nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, const Validation& validation,
-                              const nlohmann::json& scores, const Sink& sink) {
+                              const Sink& sink) {
     auto& model = training.model;
-    if (!validation.empty()) training.evaluate = [&] { return validation.evaluate(model); };
+    if (!validation.empty()) training.evaluate = [&] { return validation.evaluate(model).metrics; };
     training.tokenizer_source = {job.model_name_or_path, validation.max_seq_length()};
     const std::filesystem::path output = job.train.output_dir;
     const bool writes = training.processes.is_first();
@@ -85,11 +90,16 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
         save_json(output / "train_results.json", results);
     }
     if (!validation.empty()) {
-        auto evaluated = with_prefix("eval_", validation.evaluate(model, output));
+        const auto evaluation = validation.evaluate(model, output);
+        auto evaluated = with_prefix("eval_", evaluation.metrics);
         evaluated["eval_samples"] = validation.examples();
         evaluated["eval_truncated_samples"] = validation.cut();
-        evaluated.update(scores);
-        if (writes) save_json(output / "eval_results.json", evaluated);
+        evaluated.update(evaluation.details);
+        evaluated.update(with_prefix("teacher_", training.teacher));
+        if (writes) {
+            save_json(output / "eval_results.json", evaluated);
+            TrainingLog(job.train, trained.steps).write(TrainingLog::kFinal, trained.steps, evaluated);
+        }
         results.update(evaluated);
     }
     if (writes) {

@@ -50,6 +50,12 @@ std::string features_digest(std::span<const Feature> features) {
     return digest.hex();
 }
 
+nlohmann::json by_name(const Metrics& metrics) {
+    auto values = nlohmann::json::object();
+    for (const auto& [name, value] : metrics) values[name] = value;
+    return values;
+}
+
 class Run {
 public:
     Run(const TrainingJob& job, const TrainOptions& options, const Sink& sink)
@@ -71,11 +77,14 @@ public:
           dtype_(compute_dtype(options, job.model.device(), sink)),
           loss_scale_(dtype_ == torch::kHalf),
           settings_(settings()),
-          best_(job, options, sink) {
+          best_(job, options, sink),
+          watch_(job.model.config, sink) {
         if (job.checkpoint) restore(*job.checkpoint);
         if (!processes_.is_first()) return;
         if (options.overwrite_output_dir && !goes_on_here()) remove_checkpoints(options.output_dir);
         log_.emplace(options, job.checkpoint ? std::optional(result_.steps) : std::nullopt);
+        if (!job.options.empty()) log_->describe("training_args", job.options);
+        if (!job.checkpoint && !job.teacher.empty()) log_->write("teacher", 0, by_name(job.teacher));
         writer_.emplace(options.output_dir, job.tokenizer_source, options.save_total_limit);
     }
 
@@ -143,7 +152,9 @@ private:
                              {"tokens", result_.tokens},
                              {"sentences", result_.sentences},
                              {"loss_scale", {loss_scale_.factor(), loss_scale_.finite_steps()}},
-                             {"window", window_.state()}};
+                             {"window", window_.state()},
+                             {"expert_load", result_.expert_load}};
+        if (job_.balance) state["load_balance"] = job_.balance->state();
         state.update(best_.state());
         return state;
     }
@@ -161,6 +172,8 @@ private:
         best_.restore(state, is_last());
         loss_scale_.restore(state.at("loss_scale").at(0), state.at("loss_scale").at(1));
         window_ = LogWindow::restored(state.at("window"), job_.terms.size(), job_.model.config);
+        result_.expert_load = state.at("expert_load");
+        if (job_.balance) job_.balance->restore(state.at("load_balance"), job_.model.config);
         check_restored();
     }
 
@@ -169,6 +182,7 @@ private:
         check_state(result_.tokens >= 0 && result_.sentences >= 0, "tokens or sentences");
         check_state(best_.step() >= -1 && best_.step() <= result_.steps, "best_step");
         check_state(std::isfinite(loss_scale_.factor()) && loss_scale_.factor() > 0, "loss_scale");
+        check_state(fits(result_.expert_load, job_.model.config), "expert_load");
     }
 
     void restore(const std::filesystem::path& checkpoint) {
@@ -195,6 +209,8 @@ private:
         if (!loss_scale_.absorbs(norm)) check_finite(sums.loss, norm);
         result_.loss += sums.loss;
         window_.add(sums);
+        if (job_.balance) job_.balance->observe(sums.load);
+        watch_.observe(sums.load, result_.steps);
         report(sums.loss);
         if (result_.steps % options_.logging_steps == 0 || is_last()) write_log(rate, norm);
         after_step(sums.signal);
@@ -315,7 +331,9 @@ private:
     void write_log(double rate, double norm) {
         auto line = window_.line(job_.terms);
         line.update({{"epoch", epoch()}, {"learning_rate", rate}, {"grad_norm", norm}});
+        if (job_.balance && job_.balance->is_auto()) line["load_balance"] = job_.balance->weight();
         if (log_) log_->write("train", result_.steps, line);
+        result_.expert_load = std::move(window_.sums.load);
         window_ = {};
     }
 
@@ -353,8 +371,8 @@ private:
     void evaluate() {
         const auto pause = Clock::now();
         const auto metrics = job_.evaluate();
-        nlohmann::json line{{"epoch", epoch()}};
-        for (const auto& [name, value] : metrics) line[name] = value;
+        auto line = by_name(metrics);
+        line["epoch"] = epoch();
         if (log_) log_->write("eval", result_.steps, line);
         sink_.info("step {}: {}", result_.steps, json_text(line));
         best_.judge(metrics, result_.steps);
@@ -373,6 +391,7 @@ private:
         if (writer_) writer_->wait();
         if (!is_finite()) fail("training: after step {} a weight is no longer a finite number", result_.steps);
         if (options_.load_best_model_at_end) best_.load(result_.steps);
+        watch_.finish(result_.steps);
         result_.best = best_.value();
         result_.best_step = best_.step();
         result_.seconds = since(start_);
@@ -403,6 +422,7 @@ private:
     std::optional<TrainingLog> log_;  // these two: of the first process
     std::optional<CheckpointWriter> writer_;
     BestModel best_;
+    LoadWatch watch_;
     InterruptGuard interrupts_;
     TrainingResult result_;
     LogWindow window_;

@@ -14,6 +14,7 @@
 #include "core/sink.h"
 #include "tasks/features.h"
 #include "tasks/metrics.h"
+#include "train/load_balance.h"
 #include "train/losses.h"
 #include "train/model.h"
 #include "train/options.h"
@@ -38,6 +39,10 @@ struct TrainingJob {
     TokenizerSource tokenizer_source = {};
     // What beside the options decides the result: a resumed run needs the same.
     nlohmann::json settings = {};
+    Metrics teacher = {};         // its scores, for the log
+    nlohmann::json options = {};  // of the run, by name, for the log
+    // Of gated routing; gets every step's load, and is restored from a checkpoint.
+    LoadBalance* balance = nullptr;
     // checkpoint-N to go on from; `model` is that one's.
     std::optional<std::filesystem::path> checkpoint = {};
     // Each trains on its part of every batch; the first one writes and reports. All call evaluate.
@@ -54,6 +59,7 @@ struct TrainingResult {
     std::int64_t sentences = 0;
     double best = NAN;  // of best_metric; NaN: not evaluated
     std::int64_t best_step = -1;
+    ExpertLoad expert_load;  // of the log's last line
 };
 
 // What matrix products are computed in, by the options and what the device can.

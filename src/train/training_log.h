@@ -14,11 +14,16 @@ namespace moebert {
 
 class TrainingLog {
 public:
-    // Begins anew, or after the lines up to step `resumed`.
+    // Begins anew, or after the lines up to step `resumed`, but for that of the finished run.
     TrainingLog(const TrainOptions& options, std::optional<std::int64_t> resumed);
 
-    // One line. Numbers become scalars `group/name` in TensorBoard.
+    // The line of a finished run is of this group.
+    static constexpr const char* kFinal = "final";
+
+    // One line. Numbers become scalars `group/name` in TensorBoard, experts' shares `group/name/layer_0/expert_0`.
     void write(const std::string& group, std::int64_t step, nlohmann::json values);
+    // For TensorBoard alone: options by name, as a table.
+    void describe(const std::string& title, const nlohmann::json& options);
 
 private:
     std::filesystem::path file_;

@@ -208,6 +208,7 @@ TEST_F(Pipeline, TheTeacherPredictsWithoutDropout) {
     succeed(distill("student") + Arguments{"--student_name_or_path", path("split"), "--dropout", "0", "--learning_rate",
                                            "0", "--logging_steps", "1"});
     for (const auto& line : json_lines(test::slurp(folder / "student/train_log.jsonl"))) {
+        if (line.at("event") != "train") continue;
         EXPECT_LE(line.at("loss_hidden").get<double>(), 1e-9);
         EXPECT_LE(line.at("loss_prediction").get<double>(), 1e-9);
     }
@@ -245,6 +246,33 @@ TEST_F(Pipeline, DistillLogsEveryTermOfTheLossAndTheExpertsLoad) {
         }
     }
     EXPECT_GE(training_lines, 8);
+}
+
+TEST_F(Pipeline, TheExpertsLoadIsInTheResultsAndOnTheCard) {
+    put_class_data();
+    fine_tune();
+    const auto results = succeed(distill("student") + experts + Arguments{"--route_method", "gate-token"}).json();
+    const auto evaluated = succeed({"evaluate", "--model_name_or_path", path("student"), "--validation_file",
+                                    path("dev.tsv"), "--max_seq_length", "16", "--output_dir", path("evaluated")})
+                               .json();
+    for (const std::size_t layer : {0, 1})  // in the last one `evaluate` computes sentences' first tokens only
+        EXPECT_EQ(results.at("expert_load")[layer], evaluated.at("expert_load")[layer]) << "is of the validation data";
+    for (const auto* file : {"student/train_results.json", "student/eval_results.json", "student/all_results.json"}) {
+        const auto load = read_json(file).at("expert_load").get<std::vector<std::vector<double>>>();
+        ASSERT_EQ(load.size(), 3U) << file;
+        for (const auto& layer : load) {
+            EXPECT_EQ(layer.size(), 4U);
+            EXPECT_NEAR(std::accumulate(layer.begin(), layer.end(), 0.0), 1.0, 1e-9);
+        }
+    }
+    EXPECT_PRED2(test::contains, test::slurp(folder / "student/README.md"), "| layer | expert 0 | expert 1 |");
+    EXPECT_FALSE(read_json("teacher/all_results.json").contains("expert_load"));
+    const auto log = json_lines(test::slurp(folder / "student/train_log.jsonl"));
+    EXPECT_EQ(log.front().at("event"), "teacher");
+    EXPECT_EQ(log.front().at("accuracy"), results.at("teacher_accuracy"));
+    EXPECT_EQ(log.back().at("event"), "final");
+    EXPECT_EQ(log.back().at("eval_accuracy"), results.at("eval_accuracy"));
+    EXPECT_TRUE(log[1].at("load_balance").is_number()) << "that of auto";
 }
 
 TEST_F(Pipeline, TheSameSeedGivesTheSameModelAndAnotherAnother) {

@@ -41,7 +41,7 @@ protected:
     Arguments distill(const std::string& output, const std::string& batch, const std::string& steps) const {
         return with_data("distill", batch) + Arguments{"--output_dir",     path(output), "--num_experts",  "4",
                                                        "--expert_size",    "16",         "--shared_size",  "8",
-                                                       "--route_method",   "gate-token", "--load_balance", "0.1",
+                                                       "--route_method",   "gate-token", "--load_balance", "auto",
                                                        "--expert_dropout", "0",          "--max_steps",    steps,
                                                        "--logging_steps",  "1",          "--adam_epsilon", "1e-3"};
     }
@@ -74,9 +74,17 @@ TEST_F(ProcessesProgram, TwoDistilAsOneDoes) {
     const auto lines = [&](const std::string& output) {
         return test::json_lines(test::slurp(folder / output / "train_log.jsonl"));
     };
-    ASSERT_EQ(lines("together").size(), 12U);
-    for (std::size_t i = 0; i < 12; ++i) expect_close(lines("together")[i], lines("alone")[i], 1e-3);
+    constexpr std::size_t kLines = 14;  // the teacher's, 12 steps', the end's
+    ASSERT_EQ(lines("together").size(), kLines);
+    for (std::size_t i = 0; i < kLines; ++i) expect_close(lines("together")[i], lines("alone")[i], 1e-3);
+    EXPECT_EQ(together.json().at("expert_load").size(), 3U);
     EXPECT_TRUE(exists("together/model.safetensors"));
+    const auto evaluate = [&](const Arguments& prefix) {
+        return succeed(prefix + Arguments{"evaluate", "--model_name_or_path", path("together"), "--validation_file",
+                                          path("dev.tsv"), "--output_dir", path("evaluated")})
+            .json();
+    };
+    EXPECT_EQ(evaluate({"--nproc", "2"}).at("expert_load"), evaluate({}).at("expert_load"));
     EXPECT_TRUE(exists("together/importance.safetensors"));
 }
 

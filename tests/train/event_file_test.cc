@@ -134,6 +134,30 @@ TEST_F(EventFileTest, HoldsEveryScalarWithItsTagAndStep) {
     EXPECT_EQ(third.step, "123456789012");
 }
 
+// As the plugin of texts has it: Summary.Value's tensor = 8 (dtype string = 7, shape (1), string_val = 8), and its
+// metadata = 9.
+TEST_F(EventFileTest, HoldsTexts) {
+    {
+        EventFile file(folder / "runs");
+        file.text("training_args", "| a | 1 |");
+    }
+    const auto bytes = only_file("runs");
+    const auto found = records(bytes);
+    ASSERT_EQ(found.size(), 2U);
+    const auto value = fields(fields(fields(found[1]).at(5)).at(1));
+    EXPECT_EQ(value.at(1), "training_args");
+    const auto tensor = fields(value.at(8));
+    EXPECT_EQ(tensor.at(1), "7");
+    EXPECT_EQ(fields(fields(tensor.at(2)).at(2)).at(1), "1");
+    EXPECT_EQ(tensor.at(8), "| a | 1 |");
+    EXPECT_EQ(fields(fields(value.at(9)).at(1)).at(1), "text");
+}
+
+TEST_F(EventFileTest, OfAnotherRunIsKept) {
+    for (int run = 0; run < 2; ++run) EventFile(folder / "runs");
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / "runs"), {}), 2);
+}
+
 TEST_F(EventFileTest, IsWrittenAtOnce) {
     EventFile file(folder / "runs");
     file.scalar("a", 1, 1.0);
@@ -162,6 +186,32 @@ TEST_F(TrainingLogTest, WritesALineForEachStepAndNoEventsUnlessAsked) {
     EXPECT_EQ(test::slurp(folder / "out/train_log.jsonl"),
               "{\"event\":\"train\",\"loss\":0.5,\"step\":1}\n{\"accuracy\":1.0,\"event\":\"eval\",\"step\":2}\n");
     EXPECT_FALSE(std::filesystem::exists(folder / "out/runs"));
+}
+
+TEST_F(TrainingLogTest, GoesOnAfterTheLinesUpToAStepButForThatOfTheEnd) {
+    {
+        TrainingLog log(options(), {});
+        log.write("train", 1, {{"loss", 0.5}});
+        log.write("train", 2, {{"loss", 0.25}});
+        log.write(TrainingLog::kFinal, 1, {{"eval_loss", 0.5}});
+    }
+    TrainingLog log(options(), 1);
+    EXPECT_EQ(test::slurp(folder / "out/train_log.jsonl"), "{\"event\":\"train\",\"loss\":0.5,\"step\":1}\n");
+}
+
+TEST_F(TrainingLogTest, ReportsExpertsSharesAndOptionsToTensorboard) {
+    auto o = options();
+    o.report_to = "tensorboard";
+    TrainingLog log(o, {});
+    log.describe("training_args", {{"seed", 3}});
+    log.write("train", 7, {{"expert_load", {{0.5, 0.5}, {0.25, 0.75}}}});
+    const auto bytes = only_file("out/runs");
+    const auto found = records(bytes);
+    ASSERT_EQ(found.size(), 6U);
+    EXPECT_EQ(fields(fields(fields(found[1]).at(5)).at(1)).at(1), "training_args");
+    EXPECT_EQ(scalar_of(found[2]).tag, "train/expert_load/layer_0/expert_0");
+    EXPECT_EQ(scalar_of(found[5]).tag, "train/expert_load/layer_1/expert_1");
+    EXPECT_EQ(scalar_of(found[5]).value, 0.75F);
 }
 
 TEST_F(TrainingLogTest, ReportsNumbersButNoListsToTensorboard) {

@@ -47,11 +47,14 @@ protected:
         job.checkpoint = checkpoint;
         job.settings = settings;
         job.best_metric = "score";
+        LoadBalance balance("auto");
+        job.balance = &balance;
         job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
             if (++steps_run == signal_at) std::raise(SIGTERM);
             const auto output = forward(model, batch, forward_options);
             const auto loss = share.sentences * task_losses(model.config.problem_type, output.logits, batch).mean();
-            return StepLoss{loss, {loss}, output.expert_load};
+            const auto total = loss + balance.weight() * share.pass * output.balance_loss;
+            return StepLoss{total, {loss}, output.expert_load};
         };
         job.evaluate = [&] {
             const auto batch = make_batch(features, test::first_indices(4), ProblemType::classification);
