@@ -7,6 +7,7 @@
 #include "io/file.h"
 #include "sharing.h"
 #include "tasks/predictions.h"
+#include "text/utf8.h"
 
 namespace moebert::cli {
 
@@ -17,6 +18,11 @@ struct PredictCommand {
     DataOptions data;
     std::string split = "test", output_file, output_format = "jsonl", question, context, output_dir;
     std::int64_t top_k = 1;
+    bool raw_scores = false;
+    std::vector<std::string> texts;  // of the command line: one, or a pair
+    std::optional<std::string> text, text_pair;
+
+    ScoreKind score_kind() const { return raw_scores ? ScoreKind::logits : ScoreKind::probabilities; }
 };
 
 template <class Visitor>
@@ -24,6 +30,9 @@ void describe(Visitor& visit, PredictCommand& o) {
     visit("split", o.split, "with task_name and data_dir: train, validation or test");
     visit("output_file", o.output_file, "where the predictions go (standard output)");
     visit("output_format", o.output_format, "jsonl or tsv");
+    visit("raw_scores", o.raw_scores, "the model's outputs (logits) instead of probabilities");
+    visit("text", o.text, "the text to classify, in place of a file");
+    visit("text_pair", o.text_pair, "with it, the second text of a pair");
     visit("question", o.question, "a question, for a question answering model");
     visit("context", o.context, "the text that answers it");
     visit("top_k", o.top_k, "questions: also the best so many candidates");
@@ -33,7 +42,10 @@ void describe(Visitor& visit, PredictCommand& o) {
 
 Split input_split(const PredictCommand& o) { return o.data.test_file.empty() ? parse_split(o.split) : Split::test; }
 
+bool has_texts(const PredictCommand& o) { return !o.texts.empty() || !o.question.empty() || !o.context.empty(); }
+
 bool reads_standard_input(const PredictCommand& o) {
+    if (has_texts(o)) return false;
     if (!o.data.test_file.empty() || !o.data.task_name.empty()) return false;
     for (const auto& [name, file] :
          {std::pair{"train_file", &o.data.train_file}, {"validation_file", &o.data.validation_file}})
@@ -48,6 +60,27 @@ Set first_samples(const PredictCommand& o, Set set) {
     return set;
 }
 
+// The texts of the command line, in `texts`, whichever way they are given. What is a file's name is no text: its
+// content is meant.
+void take_texts(PredictCommand& o) {
+    if (o.texts.size() > 2) fail_usage("'{}': a third text; expected one, or the two of a pair", o.texts[2]);
+    if (!o.texts.empty() && o.text) fail_usage("text: given beside a text without a name");
+    if (o.text) o.texts.push_back(*o.text);
+    if (o.text_pair && o.texts.size() != 1) fail_usage("text_pair: given, but no one text that it belongs to");
+    if (o.text_pair) o.texts.push_back(*o.text_pair);
+    for (const auto& text : o.texts) {
+        if (find_malformed_utf8(text)) fail_usage("text: isn't UTF-8");
+        std::error_code error;
+        if (!o.text && std::filesystem::is_regular_file(text, error))
+            fail_usage("{}: is a file; give --test_file {} to predict what is in it, or --text", text, text);
+    }
+    if (!o.texts.empty() && (!o.question.empty() || !o.context.empty()))
+        fail_usage("--question and --context: given beside a text");
+    if (!has_texts(o)) return;
+    for (const auto& [name, value] : {std::pair{"test_file", &o.data.test_file}, {"task_name", &o.data.task_name}})
+        if (!value->empty()) fail_usage("{}: given beside a text; one of them is predicted", name);
+}
+
 std::istringstream open_lines(const std::string& file) {
     constexpr std::size_t kMostBytes = std::size_t{1} << 36;
     return std::istringstream(read_text(file, kMostBytes));
@@ -55,6 +88,11 @@ std::istringstream open_lines(const std::string& file) {
 
 std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
     const auto& file = o.data.test_file;
+    if (!o.texts.empty()) {
+        Example example{o.texts.front(), {}, {}};
+        if (o.texts.size() == 2) example.sentence2 = o.texts.back();
+        return {{"text", "text", {std::move(example)}, {}}};
+    }
     if (reads_standard_input(o))
         return {first_samples(o, read_lines(std::cin, "standard input", column_names(o.data)))};
     if (!file.ends_with(".txt")) return load_datasets(o.data, input_split(o), std::nullopt, sink, LabelUse::ignored);
@@ -64,7 +102,9 @@ std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
 
 QuestionSet read_questions(const PredictCommand& o, const Sink& sink) {
     const auto& file = o.data.test_file;
-    if (!o.question.empty() || !o.context.empty()) return one_question(o.question, o.context);
+    if (o.texts.size() == 1) fail_usage("text: a question and its context are needed; one text is given");
+    if (!o.texts.empty()) return one_question(o.texts.front(), o.texts.back());
+    if (has_texts(o)) return one_question(o.question, o.context);
     if (reads_standard_input(o)) return first_samples(o, read_question_lines(std::cin));
     if (!file.ends_with(".txt") && !file.ends_with(".tsv")) return load_questions(o.data, input_split(o), sink);
     auto in = open_lines(file);
@@ -88,8 +128,9 @@ void answer(const PredictCommand& o, const Sink& sink) {
     const auto answers = run_answer(o.inference, o.data, questions, sink);
     if (!o.output_dir.empty() && o.inference.share.is_first())
         save_answers(o.output_dir, "predict_", questions, answers, answer_options(o.data));
-    put(o,
-        [&](std::ostream& out, PredictionFormat format) { write_answers(out, format, questions, answers, o.top_k); });
+    put(o, [&](std::ostream& out, PredictionFormat format) {
+        write_answers(out, format, questions, answers, o.top_k, o.score_kind());
+    });
 }
 
 // Of MNLI's two, each with its name.
@@ -109,13 +150,14 @@ void classify(const PredictCommand& o, const Sink& sink) {
     const auto inputs = read_inputs(o, sink);
     const auto found = run_predict(o.inference, o.data, inputs, sink);
     put(o, [&](std::ostream& out, PredictionFormat format) {
-        write_predictions(out, format, found.labels, found.logits, parts_of(inputs));
+        write_predictions(out, format, found.labels, found.logits, parts_of(inputs), o.score_kind());
     });
 }
 
 void run(PredictCommand o, const Session& session) {
     parse_prediction_format(o.output_format);
-    if (session.world.size > 1 && reads_standard_input(o) && o.question.empty())
+    take_texts(o);
+    if (session.world.size > 1 && reads_standard_input(o))
         fail_usage("standard input: {} processes can't share it; give --test_file", session.world.size);
     o.inference = shared(o.inference, session.world);
     if (o.top_k < 1) fail_usage("top_k: {} given; expected at least 1", o.top_k);
@@ -127,12 +169,15 @@ void run(PredictCommand o, const Session& session) {
 }  // namespace
 
 void add_predict(CLI::App& app, const Session& session) {
-    auto* command = app.add_subcommand("predict",
-                                       "Classify sentences or answer questions, from a file or standard input (a "
-                                       "line each; a tab between two sentences, or question and context); no labels "
-                                       "needed");
+    auto* command =
+        app.add_subcommand("predict",
+                           "Classify sentences or answer questions: of the command line, a file or standard "
+                           "input (a line each; a tab between two sentences, or question and context); no "
+                           "labels needed");
     auto o = std::make_shared<PredictCommand>();
     command->add_option("--model_name_or_path", o->inference.model_name_or_path, "checkpoint directory")->required();
+    command->add_option("texts", o->texts, "a text, or the two of a pair")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     bind(*command, "Data", o->data);
     bind(*command, "Prediction", *o);
     bind(*command, "Inference", o->inference);

@@ -1,6 +1,7 @@
 #include "tasks/predictions.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -34,20 +35,29 @@ std::size_t best_label(Logits row) { return static_cast<std::size_t>(std::ranges
 
 std::string quote(const std::string& text) { return json_text(nlohmann::json(text)); }
 
-void write_json_row(std::ostream& out, const Labels& labels, Logits row, const std::string& part, std::size_t index) {
+// "probabilities": {"no": 0.25, ...}
+std::string probabilities_text(const Labels& labels, Logits row) {
+    std::string text = "\"probabilities\": {";
+    const auto probabilities = softmax(row);
+    for (std::size_t i = 0; i < row.size(); ++i)
+        text += fmt::format("{}{}: {}", i == 0 ? "" : ", ", quote(labels.names[i]), probabilities[i]);
+    return text + "}";
+}
+
+std::string logits_text(Logits row) { return fmt::format("\"logits\": [{}]", fmt::join(row, ", ")); }
+
+void write_json_row(std::ostream& out, const Labels& labels, Logits row, const std::string& part, std::size_t index,
+                    ScoreKind kind) {
     out << '{';
     if (!part.empty()) out << fmt::format("\"dataset\": {}, ", quote(part));
     out << fmt::format("\"index\": {}, ", index);
-    if (is_regression(labels)) {
-        out << fmt::format("\"score\": {}}}\n", row[0]);
-        return;
-    }
-    out << fmt::format("\"label\": {}, \"probabilities\": {{", quote(labels.names[best_label(row)]));
-    const auto probabilities = softmax(row);
-    for (std::size_t i = 0; i < row.size(); ++i) {
-        out << fmt::format("{}{}: {}", i == 0 ? "" : ", ", quote(labels.names[i]), probabilities[i]);
-    }
-    out << "}}\n";
+    const bool logits = kind == ScoreKind::logits;
+    if (is_regression(labels))
+        out << fmt::format("\"score\": {}{}", row[0], logits ? ", " + logits_text(row) : "");
+    else
+        out << fmt::format("\"label\": {}, {}", quote(labels.names[best_label(row)]),
+                           logits ? logits_text(row) : probabilities_text(labels, row));
+    out << "}\n";
 }
 
 void write_tsv_header(std::ostream& out, const Labels& labels, bool has_parts) {
@@ -58,14 +68,16 @@ void write_tsv_header(std::ostream& out, const Labels& labels, bool has_parts) {
     out << '\n';
 }
 
-void write_tsv_row(std::ostream& out, const Labels& labels, Logits row, const std::string& part, std::size_t index) {
+void write_tsv_row(std::ostream& out, const Labels& labels, Logits row, const std::string& part, std::size_t index,
+                   ScoreKind kind) {
     if (!part.empty()) out << tsv_cell(part) << '\t';
     if (is_regression(labels)) {
         out << fmt::format("{}\t{}\n", index, row[0]);
         return;
     }
     out << fmt::format("{}\t{}", index, tsv_cell(labels.names[best_label(row)]));
-    for (const float probability : softmax(row)) out << fmt::format("\t{}", probability);
+    const auto scores = kind == ScoreKind::logits ? std::vector<float>(row.begin(), row.end()) : softmax(row);
+    for (const float score : scores) out << fmt::format("\t{}", score);
     out << '\n';
 }
 
@@ -93,7 +105,7 @@ std::string tsv_cell(std::string text) {
 }
 
 void write_predictions(std::ostream& out, PredictionFormat format, const Labels& labels, Logits logits,
-                       std::vector<PredictionPart> parts) {
+                       std::vector<PredictionPart> parts, ScoreKind kind) {
     check(labels, logits);
     const std::size_t columns = columns_of(labels);
     if (parts.empty()) parts.push_back({"", logits.size() / columns});
@@ -102,7 +114,7 @@ void write_predictions(std::ostream& out, PredictionFormat format, const Labels&
     for (const auto& [name, examples] : parts) {
         if (logits.size() < examples * columns) fail("{} logits are missing", examples * columns - logits.size());
         for (std::size_t i = 0; i < examples; ++i)
-            (tsv ? write_tsv_row : write_json_row)(out, labels, logits.subspan(i * columns, columns), name, i);
+            (tsv ? write_tsv_row : write_json_row)(out, labels, logits.subspan(i * columns, columns), name, i, kind);
         logits = logits.subspan(examples * columns);
     }
     if (!out) fail("the predictions can't be written");

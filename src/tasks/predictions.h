@@ -15,6 +15,9 @@ enum class PredictionFormat { json_lines, tsv };
 
 PredictionFormat parse_prediction_format(const std::string& name);  // "jsonl" or "tsv"; else a UsageError
 
+// What says how sure a prediction is: probabilities, or the model's outputs that they are made of.
+enum class ScoreKind { probabilities, logits };
+
 // A data set's examples among others', numbered from 0; a name comes first in each row.
 struct PredictionPart {
     std::string name;
@@ -23,10 +26,12 @@ struct PredictionPart {
 
 // One row for each example: {"index": 0, "label": "entailment", "probabilities": {"entailment": 0.9, ...}}, or
 // {"index": 0, "score": 3.2} for regression; before them {"dataset": "test_matched", ...} in a part that has a name.
-// `logits` are examples x labels, row-major; probabilities are their softmax. Without parts there is one, without a
-// name. Throws an Error when a logit isn't finite or the sizes don't fit.
+// With ScoreKind::logits {"index": 0, "label": "entailment", "logits": [2.1, ...]} in the order of the labels, and for
+// regression {"index": 0, "score": 3.2, "logits": [3.2]}. `logits` are examples x labels, row-major; probabilities are
+// their softmax. Without parts there is one, without a name. Throws an Error when a logit isn't finite or the sizes
+// don't fit.
 void write_predictions(std::ostream& out, PredictionFormat format, const Labels& labels, std::span<const float> logits,
-                       std::vector<PredictionPart> parts = {});
+                       std::vector<PredictionPart> parts = {}, ScoreKind kind = ScoreKind::probabilities);
 
 // Of one example, in the order of the labels.
 std::vector<float> softmax(std::span<const float> logits);

@@ -183,42 +183,48 @@ std::vector<QuestionAnswer> choose_answers(const QuestionSet& set, std::span<con
 
 namespace {
 
-nlohmann::ordered_json answer_json(const Candidate& c) {
+nlohmann::ordered_json answer_json(const Candidate& c, ScoreKind kind) {
+    if (kind == ScoreKind::logits)
+        return {{"answer", c.text}, {"logits", {c.start_logit, c.end_logit}}, {"start", c.begin}, {"end", c.end}};
     return {{"answer", c.text}, {"score", c.probability}, {"start", c.begin}, {"end", c.end}};
 }
 
-void write_json_row(std::ostream& out, const std::string& id, const QuestionAnswer& answer, std::size_t top_k) {
+void write_json_row(std::ostream& out, const std::string& id, const QuestionAnswer& answer, std::size_t top_k,
+                    ScoreKind kind) {
     nlohmann::ordered_json row{{"id", id}};
-    row.update(answer_json(answer.chosen));
+    row.update(answer_json(answer.chosen, kind));
     if (top_k > 1) {
         auto& list = row["candidates"] = nlohmann::ordered_json::array();
         for (std::size_t i = 0; i < std::min(top_k, answer.candidates.size()); ++i)
-            list.push_back(answer_json(answer.candidates[i]));
+            list.push_back(answer_json(answer.candidates[i], kind));
     }
     out << json_text(row) << '\n';
 }
 
-void write_tsv_row(std::ostream& out, const std::string& id, const Candidate& c, const char* rank) {
-    out << tsv_cell(id) << rank << '\t' << tsv_cell(c.text)
-        << fmt::format("\t{}\t{}\t{}\n", c.probability, c.begin, c.end);
+void write_tsv_row(std::ostream& out, const std::string& id, const Candidate& c, const char* rank, ScoreKind kind) {
+    const auto scores = kind == ScoreKind::logits ? fmt::format("{}\t{}", c.start_logit, c.end_logit)
+                                                  : fmt::format("{}", c.probability);
+    out << tsv_cell(id) << rank << '\t' << tsv_cell(c.text) << fmt::format("\t{}\t{}\t{}\n", scores, c.begin, c.end);
 }
 
 }  // namespace
 
 void write_answers(std::ostream& out, PredictionFormat format, const QuestionSet& set,
-                   const std::vector<QuestionAnswer>& answers, std::int64_t top_k) {
+                   const std::vector<QuestionAnswer>& answers, std::int64_t top_k, ScoreKind kind) {
     if (top_k < 1) fail_usage("top_k: {} given; expected at least 1", top_k);
     const bool tsv = format == PredictionFormat::tsv;
-    if (tsv) out << (top_k > 1 ? "id\trank\tanswer\tscore\tstart\tend\n" : "id\tanswer\tscore\tstart\tend\n");
+    if (tsv)
+        out << fmt::format("id\t{}answer\t{}\tstart\tend\n", top_k > 1 ? "rank\t" : "",
+                           kind == ScoreKind::logits ? "start_logit\tend_logit" : "score");
     for (std::size_t i = 0; i < answers.size(); ++i) {
         const auto& id = set.questions[i].id;
         if (!tsv)
-            write_json_row(out, id, answers[i], static_cast<std::size_t>(top_k));
+            write_json_row(out, id, answers[i], static_cast<std::size_t>(top_k), kind);
         else if (top_k == 1)
-            write_tsv_row(out, id, answers[i].chosen, "");
+            write_tsv_row(out, id, answers[i].chosen, "", kind);
         else
             for (std::size_t rank = 1; const auto& candidate : answers[i].best(static_cast<std::size_t>(top_k)))
-                write_tsv_row(out, id, candidate, fmt::format("\t{}", rank++).c_str());
+                write_tsv_row(out, id, candidate, fmt::format("\t{}", rank++).c_str(), kind);
     }
     if (!out) fail("the answers can't be written");
 }

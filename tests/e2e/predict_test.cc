@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "support.h"
 
 namespace moebert {
@@ -114,6 +116,35 @@ TEST_F(Predict, ReadsTheOfficialTestFilesOfATask) {
     EXPECT_EQ(rows[1].at("dataset"), "test_mismatched");
     EXPECT_EQ(rows[1].at("index"), 0);
     EXPECT_EQ(rows[2].at("index"), 1);
+}
+
+TEST_F(Predict, RawScoresAreTheLogitsThatProbabilitiesAreMadeOf) {
+    const auto row = json_lines(succeed(predict(), "w1 w2\n").out).at(0);
+    const auto raw = json_lines(succeed(predict({"--raw_scores"}), "w1 w2\n").out).at(0);
+    EXPECT_FALSE(raw.contains("probabilities"));
+    EXPECT_EQ(raw.at("label"), row.at("label"));
+    const auto logits = raw.at("logits").get<std::vector<double>>();
+    ASSERT_EQ(logits.size(), 3U);
+    double sum = 0.0;
+    for (const double logit : logits) sum += std::exp(logit);
+    for (int i = 0; i < 3; ++i)
+        EXPECT_NEAR(std::exp(logits[static_cast<std::size_t>(i)]) / sum,
+                    row.at("probabilities").at(fmt::format("LABEL_{}", i)).get<double>(), 1e-6);
+}
+
+TEST_F(Predict, TakesATextOrAPairAsArguments) {
+    const auto one = succeed(predict(), "w1 w2\n").out, pair = succeed(predict(), "w1 w2\tw3\n").out;
+    EXPECT_EQ(succeed(predict({"w1 w2"})).out, one);
+    EXPECT_EQ(succeed(predict({"--text", "w1 w2"})).out, one);
+    EXPECT_EQ(succeed(predict({"w1 w2", "w3"})).out, pair);
+    EXPECT_EQ(succeed(predict({"--text", "w1 w2", "--text_pair", "w3"})).out, pair);
+    EXPECT_EQ(succeed(predict({"--text=w1 w2", "--text_pair="})).out, succeed(predict(), "w1 w2\t\n").out);
+    put("texts.tsv", "sentence1\nw1\n");
+    refuse(2, predict({path("texts.tsv")}), {"texts.tsv: is a file; give --test_file"});
+    refuse(2, predict({"w1", "--test_file", path("texts.tsv")}), {"test_file: given beside a text"});
+    refuse(2, predict({"--text_pair", "w1"}), {"text_pair: given, but no one text"});
+    refuse(2, predict({"w1", "w2", "w3"}), {"w3"});
+    refuse(2, predict({"w1", "--question", "w2"}), {"--question and --context: given beside a text"});
 }
 
 TEST_F(Predict, OptionsOfAnswersAreRefused) {

@@ -13,9 +13,9 @@ const Labels classes{ProblemType::classification, {"no", "y\"es\t", "may\nbe"}};
 const Labels score{ProblemType::regression, {"score"}};
 
 std::string written(PredictionFormat format, const Labels& labels, std::vector<float> logits,
-                    std::vector<PredictionPart> parts = {}) {
+                    std::vector<PredictionPart> parts = {}, ScoreKind kind = ScoreKind::probabilities) {
     std::ostringstream out;
-    write_predictions(out, format, labels, logits, std::move(parts));
+    write_predictions(out, format, labels, logits, std::move(parts), kind);
     return out.str();
 }
 
@@ -35,6 +35,16 @@ TEST(Predictions, JsonLinesHoldLabelAndProbabilities) {
 TEST(Predictions, JsonLinesOfARegressionHoldTheScoreExactly) {
     const auto object = nlohmann::json::parse(written(PredictionFormat::json_lines, score, {0.1F}));
     EXPECT_EQ(object["score"].get<float>(), 0.1F);
+}
+
+TEST(Predictions, LogitsStandInPlaceOfProbabilities) {
+    const Labels labels{ProblemType::classification, {"no", "yes"}};
+    EXPECT_EQ(written(PredictionFormat::json_lines, labels, {0.5F, -1.25F}, {}, ScoreKind::logits),
+              "{\"index\": 0, \"label\": \"no\", \"logits\": [0.5, -1.25]}\n");
+    EXPECT_EQ(written(PredictionFormat::tsv, labels, {0.5F, -1.25F}, {}, ScoreKind::logits),
+              "index\tprediction\tno\tyes\n0\tno\t0.5\t-1.25\n");
+    EXPECT_EQ(written(PredictionFormat::json_lines, score, {0.1F}, {}, ScoreKind::logits),
+              "{\"index\": 0, \"score\": 0.1, \"logits\": [0.1]}\n");
 }
 
 TEST(Predictions, TsvBeginsWithIndexAndPredictionAsRunGlueWritesThem) {

@@ -288,6 +288,21 @@ TEST_F(ChooseAnswers, AreWrittenAsLinesWithTheirPlaces) {
     EXPECT_THROW(write_answers(cells, PredictionFormat::tsv, set, {}, 0), UsageError);
 }
 
+TEST_F(ChooseAnswers, AreWrittenWithTheLogitsOfStartAndEnd) {
+    put(4, 3, 2.5F);
+    AnswerOptions options;
+    options.n_best_size = 2;
+    std::ostringstream lines, cells;
+    write_answers(lines, PredictionFormat::json_lines, set, {choose(options)}, 2, ScoreKind::logits);
+    const auto row = nlohmann::json::parse(lines.str());
+    EXPECT_EQ(row.at("logits"), (nlohmann::json{3.0, 2.5}));
+    EXPECT_FALSE(row.contains("score"));
+    EXPECT_EQ(row.at("candidates")[0].at("logits"), (nlohmann::json{3.0, 2.5}));
+    write_answers(cells, PredictionFormat::tsv, set, {choose(options)}, 1, ScoreKind::logits);
+    EXPECT_TRUE(cells.str().starts_with("id\tanswer\tstart_logit\tend_logit\tstart\tend\n1\tb\t3\t2.5\t"))
+        << cells.str();
+}
+
 // As in a table's first row: the answer, though another candidate scores more; and a question has one always.
 TEST_F(ChooseAnswers, TheChosenOneComesFirst) {
     put(0, 4, 4);
