@@ -59,13 +59,7 @@ std::size_t require_column(const Table& table, const std::string& name) {
                      fmt::format("the header lacks the column \"{}\", found {}", name, fmt::join(table.header, ", ")));
 }
 
-// Where a task's columns are in one file.
-struct Columns {
-    std::size_t sentence1;
-    std::optional<std::size_t> sentence2, label;
-};
-
-Columns find_columns(const Table& table, const TaskInfo& task) {
+Columns official_columns(const Table& table, const TaskInfo& task) {
     Columns columns{require_column(table, task.sentence1_column), {}, table.find_column(task.label_column)};
     if (task.sentence2_column) columns.sentence2 = require_column(table, *task.sentence2_column);
     return columns;
@@ -84,7 +78,7 @@ Example read_example(const Table& table, Row& row, const LabelFinder& finder, co
 Dataset read_glue_file(const TaskInfo& task, const fs::path& file, LabelUse use) {
     Table table = parse_tsv(file, read_dataset_text(file));
     if (task.name == "cola") give_header_to_cola(table);
-    Columns columns = find_columns(table, task);
+    Columns columns = official_columns(table, task);
     if (use == LabelUse::ignored) columns.label.reset();
     Dataset dataset{file.stem().string(), file, {}, task.labels};
     const LabelFinder finder(task.labels, task.label_values);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tasks/columns.h"
 #include "tasks/task.h"
 
 namespace moebert {
@@ -37,14 +38,6 @@ bool has_glue(const TaskInfo& task, const std::filesystem::path& data_dir, Split
 Dataset read_glue_file(const TaskInfo& task, const std::filesystem::path& file, LabelUse use = LabelUse::read);
 
 // A file with named columns, by its ending .csv (RFC 4180), .tsv (no quoting), .json or .jsonl (one object a line).
-// The columns that the user names; what is empty is found by its name.
-struct ColumnNames {
-    std::vector<std::string> texts = {};  // of the text, or of both texts of a pair
-    std::string label = {};
-
-    bool operator==(const ColumnNames&) const = default;
-};
-
 struct ReadOptions {
     LabelUse use = LabelUse::read;
     ColumnNames columns = {};
