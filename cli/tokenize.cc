@@ -26,7 +26,9 @@ void describe(Visitor& visit, TokenizeCommand& o) {
     visit("task_name", o.data.task_name, "squad or squad_v2: print the windows of a file's questions instead");
     visit("train_file", o.data.train_file, "whose questions; those whose answer has no place are left out");
     visit("validation_file", o.data.validation_file, "whose questions, all of them");
-    visit("doc_stride", o.data.doc_stride, "questions: tokens that a window shares with the next");
+    visit(
+        "doc_stride", o.data.doc_stride,
+        "questions: tokens that a window shares with the next (128, or a third of max_seq_length where that is less)");
 }
 
 void print_windows(const TokenizeCommand& o, const Sink& sink) {
@@ -37,7 +39,7 @@ void print_windows(const TokenizeCommand& o, const Sink& sink) {
     const auto input = load_text_input(o.model_name_or_path, config, o.max_seq_length, 0, sink);
     const auto start = std::chrono::steady_clock::now();
     const auto made =
-        make_windows(set, input, window_options(o.data, trains ? FeatureUse::training : FeatureUse::evaluation));
+        make_windows(set, input, window_options(o.data, trains ? FeatureUse::training : FeatureUse::evaluation, input));
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     write_windows(std::cout, set, made);
     if (o.statistics)

@@ -24,8 +24,8 @@ typedef struct moebert_options {
     int max_seq_length;    /* in tokens; 0: 128, or 384 for questions, or what the model has positions for */
 
     /* Of question answering. */
-    int doc_stride;                   /* tokens that a window shares with the next; 0: a third of max_seq_length */
-    int max_answer_length;            /* in tokens; 0: 30 */
+    int doc_stride;        /* tokens that a window shares with the next; 0: 128, or a third of max_seq_length if less */
+    int max_answer_length; /* in tokens; 0: 30 */
     int version_2_with_negative;      /* not 0: questions may have no answer */
     double null_score_diff_threshold; /* how much better that must score */
 } moebert_options;

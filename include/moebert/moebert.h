@@ -39,7 +39,7 @@ struct LoadOptions {
     int max_seq_length = 0;
 
     // Of question answering, with the meaning, and in a model of 384 tokens the defaults, of Hugging Face's run_qa.
-    int doc_stride = 0;                      // tokens that a window shares with the next; 0: a third of max_seq_length
+    int doc_stride = 0;  // tokens that a window shares with the next; 0: 128, or a third of max_seq_length if less
     int max_answer_length = 30;              // in tokens
     bool version_2_with_negative = false;    // questions may have no answer, as where the model was trained on such
     double null_score_diff_threshold = 0.0;  // how much better that must score

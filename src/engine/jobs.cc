@@ -136,7 +136,8 @@ std::vector<QuestionAnswer> run_answer(const InferenceOptions& options, const Da
                                        const QuestionSet& questions, const Sink& sink) {
     const auto answers = answer_options(data);
     auto model = load_model(options, data, sink);
-    const auto [features, windows] = make_windows(questions, model.input, window_options(data, FeatureUse::evaluation));
+    const auto [features, windows] =
+        make_windows(questions, model.input, window_options(data, FeatureUse::evaluation, model.input));
     return choose_answers(questions, windows, compute(model, features, options.share, "answering", sink).logits,
                           answers);
 }

@@ -42,11 +42,30 @@ int open_for_reading(const fs::path& path) {
     return descriptor;
 }
 
+bool begins_with(std::string_view text, std::string_view lower_case_beginning) {
+    return text.size() >= lower_case_beginning.size() &&
+           std::ranges::equal(text.substr(0, lower_case_beginning.size()), lower_case_beginning, {},
+                              [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+}
+
+// What a download leaves when it didn't bring the file that was wanted.
+void refuse_stand_ins(int descriptor, const fs::path& path) {
+    char bytes[256];
+    const ssize_t count = ::pread(descriptor, bytes, sizeof bytes, 0);
+    std::string_view text(bytes, count > 0 ? static_cast<std::size_t>(count) : 0);
+    if (text.starts_with("version https://git-lfs."))
+        throw InputError(path, "", "is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`");
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n\xEF\xBB\xBF"), text.size()));
+    if (begins_with(text, "<!doctype html") || begins_with(text, "<html"))
+        throw InputError(path, "", "is an HTML page, not the file that was wanted: download it again");
+}
+
 std::size_t regular_file_size(int descriptor, const fs::path& path) {
     struct stat status {};
     if (::fstat(descriptor, &status) != 0) throw InputError(path, "", std::strerror(errno));
     if (S_ISDIR(status.st_mode)) throw InputError(path, "", "expected a file, found a directory");
     if (!S_ISREG(status.st_mode)) throw InputError(path, "", "not a regular file");
+    refuse_stand_ins(descriptor, path);
     return static_cast<std::size_t>(status.st_size);
 }
 

@@ -11,7 +11,8 @@
 namespace moebert {
 
 // A file mapped read-only. Copies share the mapping; `owner()` keeps it alive for those who hold only the bytes.
-// Throws an InputError when the file is missing, unreadable or not a regular file. An empty file has no bytes.
+// Throws an InputError when the file is missing, unreadable or not a regular file, or by its first bytes is what stands
+// in for a file that wasn't downloaded: a Git LFS pointer, an HTML page. An empty file has no bytes.
 class MappedFile {
 public:
     explicit MappedFile(const std::filesystem::path& path);

@@ -226,9 +226,9 @@ private:
 };
 
 // A zip archive with the pickle, and a file for each storage.
-class ZipFile {
+class ArchiveFile {
 public:
-    ZipFile(std::span<const std::byte> bytes, const fs::path& file)
+    ArchiveFile(std::span<const std::byte> bytes, const fs::path& file)
         : file_(file), size_(bytes.size()), archive_(bytes, file), root_(find_root()) {
         check_byte_order();
     }
@@ -370,7 +370,7 @@ bool is_legacy(std::span<const std::byte> bytes) {
 }  // namespace
 
 TensorMap parse_torch_file(std::span<const std::byte> bytes, const fs::path& file) {
-    return is_legacy(bytes) ? LegacyFile(bytes, file).read() : ZipFile(bytes, file).read();
+    return is_legacy(bytes) ? LegacyFile(bytes, file).read() : ArchiveFile(bytes, file).read();
 }
 
 TensorMap read_torch_file(const fs::path& file) { return parse_torch_file(MappedFile(file).bytes(), file); }

@@ -19,7 +19,7 @@ struct DataOptions {
     std::string text_column_names, label_column_name, problem_type;
     std::optional<std::int64_t> max_seq_length;
     std::optional<std::int64_t> max_train_samples, max_eval_samples, max_predict_samples;
-    std::int64_t doc_stride = 128;
+    std::optional<std::int64_t> doc_stride;
     AnswerOptions answers;
 };
 
@@ -46,7 +46,9 @@ void describe(Visitor& visit, DataOptions& o) {
     visit("max_train_samples", o.max_train_samples, "use only the first so many training examples");
     visit("max_eval_samples", o.max_eval_samples, "use only the first so many validation examples");
     visit("max_predict_samples", o.max_predict_samples, "use only the first so many test examples");
-    visit("doc_stride", o.doc_stride, "questions: tokens that a window shares with the next");
+    visit(
+        "doc_stride", o.doc_stride,
+        "questions: tokens that a window shares with the next (128, or a third of max_seq_length where that is less)");
     describe(visit, o.answers);
 }
 

@@ -19,7 +19,7 @@ Labels question_labels() { return {ProblemType::question_answering, {"LABEL_0", 
 FeatureSet question_features(const DataOptions& options, Split split, FeatureUse use, const TextInput& input,
                              const Sink& sink) {
     auto set = load_questions(options, split, sink);
-    auto made = make_windows(set, input, window_options(options, use));
+    auto made = make_windows(set, input, window_options(options, use, input));
     FeatureSet out{set.file, std::move(made.features), question_labels(), set.is_labelled, {}};
     if (use == FeatureUse::evaluation) out.questions = Questions{std::move(set), std::move(made.windows)};
     return out;
@@ -74,9 +74,10 @@ double loss_of(std::span<const float> logits, const Labels& labels, double expec
 
 }  // namespace
 
-WindowOptions window_options(const DataOptions& options, FeatureUse use) {
-    if (options.doc_stride < 0) fail_usage("doc_stride: {} given; expected 0 or more", options.doc_stride);
-    return {static_cast<std::size_t>(options.doc_stride), use == FeatureUse::training};
+WindowOptions window_options(const DataOptions& options, FeatureUse use, const TextInput& input) {
+    if (options.doc_stride.value_or(0) < 0) fail_usage("doc_stride: {} given; expected 0 or more", *options.doc_stride);
+    const auto stride = options.doc_stride ? static_cast<std::size_t>(*options.doc_stride) : default_doc_stride(input);
+    return {stride, use == FeatureUse::training};
 }
 
 std::vector<FeatureSet> load_feature_sets(const DataOptions& options, Split split, FeatureUse use,

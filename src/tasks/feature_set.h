@@ -38,7 +38,7 @@ void take_label_order(FeatureSet& set, const Labels& model_labels);
 // evaluation every example is there.
 enum class FeatureUse { training, evaluation };
 
-WindowOptions window_options(const DataOptions& options, FeatureUse use);
+WindowOptions window_options(const DataOptions& options, FeatureUse use, const TextInput& input);
 
 // The datasets of a split: see load_datasets and load_questions. `labels` are the model's; without them the options
 // say what the task is. Throws a UsageError when task and model are of different kinds.

@@ -168,18 +168,17 @@ Table rows_of_document(const Path& file, const Object& document) {
     return row.finish();
 }
 
-// Text that goes on after its first line, which is whole, has one object a line.
-bool has_one_object_a_line(std::string_view text) {
+}  // namespace
+
+bool has_json_lines(std::string_view text) {
     const auto begin = text.find_first_not_of(" \t\r\n");
     const auto end = std::min(text.find('\n', begin), text.size());
     const bool goes_on = text.find_first_not_of(" \t\r\n", end) != std::string_view::npos;
-    return text[begin] == '{' && goes_on && Object::accept(text.substr(begin, end - begin));
+    return goes_on && text[begin] == '{' && Object::accept(text.substr(begin, end - begin));
 }
 
-}  // namespace
-
 Table parse_json_rows(const Path& file, std::string_view text) {
-    if (has_one_object_a_line(text)) return parse_lines(file, text);
+    if (has_json_lines(text)) return parse_lines(file, text);
     const auto first = text[text.find_first_not_of(" \t\r\n")];
     Object document = Object::parse(text, nullptr, false);
     if (document.is_object() || document.is_array()) return rows_of_document(file, document);

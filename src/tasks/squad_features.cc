@@ -108,7 +108,8 @@ std::int64_t least_length(const TextInput& input) {
 
 std::size_t default_doc_stride(const TextInput& input) {
     const auto most = input.max_seq_length - least_length(input);
-    return static_cast<std::size_t>(std::clamp<std::int64_t>(most, 0, input.max_seq_length / 3));
+    constexpr std::int64_t kUsual = 128;
+    return static_cast<std::size_t>(std::clamp<std::int64_t>(most, 0, std::min(kUsual, input.max_seq_length / 3)));
 }
 
 void check_windows(const TextInput& input, const WindowOptions& options) {

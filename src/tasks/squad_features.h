@@ -26,7 +26,7 @@ struct WindowOptions {
     bool for_training = false;     // questions whose answer has no place are left out
 };
 
-// A third of the windows, and no more than they have room for.
+// 128 tokens, a third of the windows where that is less, and no more than they have room for.
 std::size_t default_doc_stride(const TextInput& input);
 // Throws a UsageError when max_seq_length has no room for them.
 void check_windows(const TextInput& input, const WindowOptions& options);

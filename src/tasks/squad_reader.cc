@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "io/file.h"
+#include "io/gzip.h"
 #include "io/json.h"
 #include "tasks/squad.h"
 #include "tasks/table.h"
@@ -60,6 +61,8 @@ struct Node {
     }
 };
 
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+
 class Builder {
 public:
     explicit Builder(const std::filesystem::path& file) { set_.file = file; }
@@ -70,15 +73,12 @@ public:
         for (std::size_t i = 0; i < questions.size(); ++i) add_question(questions[i]);
     }
 
-    // A row with the question's own context.
+    // A row with the question's own context. It may lack an id: then its number is one.
     void add_row(const Node& row) {
         auto context = row["context"].filled_text();
         if (set_.contexts.empty() || set_.contexts.back() != context) add_context(std::move(context));
-        add_question(row);
+        add_question(row, true);
     }
-
-    // The rows that follow may lack an id.
-    void number_rows() { numbers_rows_ = true; }
 
     QuestionSet finish() {
         if (set_.questions.empty()) throw InputError(set_.file, "", "has no questions");
@@ -97,8 +97,8 @@ private:
         return at != TextPlaces::npos && context.substr(at, text.size()) == text;
     }
 
-    void add_question(const Node& node) {
-        const bool is_numbered = numbers_rows_ && !node.has("id");
+    void add_question(const Node& node, bool may_lack_id = false) {
+        const bool is_numbered = may_lack_id && !node.has("id");
         Question question{is_numbered ? std::to_string(set_.questions.size()) : id_of(node["id"]),
                           node["question"].filled_text(),
                           set_.contexts.size() - 1,
@@ -124,19 +124,27 @@ private:
 
     void read_answers(const Node& answers, Question& question) {
         if (answers.value.is_object()) {  // Hugging Face's
-            const auto texts = answers["text"], starts = answers["answer_start"];
+            const auto texts = answers["text"];
+            const auto starts = answers.has("answer_start") ? answers.value["answer_start"] : Json::array();
             question.answers.reserve(texts.size());
-            if (texts.size() != starts.size()) answers.refuse("text and answer_start differ in length");
-            for (std::size_t i = 0; i < texts.size(); ++i) add_answer(question, texts[i], starts[i]);
+            if (!starts.is_array()) answers["answer_start"].refuse("expected a list");
+            if (!starts.empty() && texts.size() != starts.size())
+                answers.refuse("text and answer_start differ in length");
+            for (std::size_t i = 0; i < texts.size(); ++i)
+                add_answer(question, texts[i], starts.empty() ? Json() : starts[i]);
             return;
         }
         question.answers.reserve(answers.size());
-        for (std::size_t i = 0; i < answers.size(); ++i)
-            add_answer(question, answers[i]["text"], answers[i]["answer_start"]);
+        for (std::size_t i = 0; i < answers.size(); ++i) {
+            const auto text = answers[i]["text"];
+            add_answer(question, text, answers[i].has("answer_start") ? answers.value[i]["answer_start"] : Json());
+        }
     }
 
-    void add_answer(Question& question, const Node& text, const Node& start) {
-        Answer answer{text.text(), start.integer()};
+    // An empty answer is none. A start that is no number is looked for, as a wrong one is.
+    void add_answer(Question& question, const Node& text, const Json& start) {
+        Answer answer{text.text(), start.is_number_integer() ? start.get<std::int64_t>() : Answer::unknown};
+        if (is_blank(answer.text)) return;
         if (!is_at(answer.text, answer.start)) {
             answer.start = places_->only_place_of(answer.text);
             (answer.start == Answer::unknown ? set_.unplaced : set_.mended).push_back(question.id);
@@ -147,47 +155,55 @@ private:
     QuestionSet set_;
     std::optional<TextPlaces> places_;  // of the last context
     std::unordered_set<std::size_t> ids_;
-    bool numbers_rows_ = false;
 };
 
-// Takes paragraph after paragraph out of the JSON while it is parsed: only one is in memory as JSON. The depths are
-// those of nlohmann's parser: {"data": [ {"paragraphs": [ {...} ] } ]}.
+// Takes paragraph after paragraph out of the JSON while it is parsed: only one is in memory as JSON. They lie in
+// articles, {"data": [ {"paragraphs": [ {"context", "qas"} ] } ]}; the list may also hold paragraphs themselves or
+// rows, and be the whole document.
 class ParagraphParser {
 public:
-    ParagraphParser(const std::filesystem::path& file, Builder& builder) : file_(file), builder_(builder) {}
+    // `is_list`: the document is the list.
+    ParagraphParser(const std::filesystem::path& file, bool is_list, Builder& builder)
+        : file_(file), is_list_(is_list), article_depth_(is_list ? 1 : 2), builder_(builder), is_data_(is_list) {}
 
     void parse(std::string_view text) {
         const auto watch = [this](int depth, Json::parse_event_t event, Json& value) {
             return keep(depth, event, value);
         };
         const auto rest = parse_json(text, file_, {.watch = watch});
-        const auto articles = Node{file_, "", rest}["data"];
+        const Node document{file_, is_list_ ? "data" : "", rest};
+        const auto articles = is_list_ ? document : document["data"];
         for (std::size_t i = 0; i < articles.size(); ++i) articles[i]["paragraphs"].size();
     }
 
 private:
-    static constexpr int kArticle = 2, kParagraph = 4;
-
     bool keep(int depth, Json::parse_event_t event, Json& value) {
         using Event = Json::parse_event_t;
-        if (event == Event::key && depth == kArticle - 1) is_data_ = value == "data";
-        if (event == Event::key && depth == kParagraph - 1) is_paragraphs_ = value == "paragraphs";
+        const int paragraph_depth = article_depth_ + 2;
+        if (event == Event::key && depth == article_depth_ - 1) is_data_ = value == "data";
+        if (event == Event::key && depth == paragraph_depth - 1) is_paragraphs_ = value == "paragraphs";
         if (!is_data_) return true;
-        if (event == Event::object_start && depth == kArticle) ++article_, paragraph_ = 0;
+        if (event == Event::object_start && depth == article_depth_) ++article_, paragraph_ = 0;
         if (event != Event::object_end) return true;
-        if (depth == kArticle && value.contains("context")) {
-            builder_.add_row({file_, fmt::format("data[{}]", article_ - 1), value});
+        const auto path = fmt::format("data[{}]", article_ - 1);
+        if (depth == article_depth_ && value.contains("qas")) {
+            builder_.add_paragraph({file_, path, value});
             return false;
         }
-        if (depth != kParagraph || !is_paragraphs_) return true;
-        const auto path = fmt::format("data[{}].paragraphs[{}]", article_ - 1, paragraph_++);
-        builder_.add_paragraph({file_, path, value});
+        if (depth == article_depth_ && value.contains("context")) {
+            builder_.add_row({file_, path, value});
+            return false;
+        }
+        if (depth != paragraph_depth || !is_paragraphs_) return true;
+        builder_.add_paragraph({file_, fmt::format("{}.paragraphs[{}]", path, paragraph_++), value});
         return false;
     }
 
     const std::filesystem::path& file_;
+    bool is_list_;
+    int article_depth_;  // objects and lists around an article
     Builder& builder_;
-    bool is_data_ = false, is_paragraphs_ = false;
+    bool is_data_, is_paragraphs_ = false;
     std::size_t article_ = 0, paragraph_ = 0;
 };
 
@@ -195,8 +211,6 @@ void read_row(const std::filesystem::path& file, std::size_t line, std::string_v
     if (find_malformed_utf8(content)) throw InputError(file, at_line(line), "isn't UTF-8");
     builder.add_row({file, at_line(line), parse_json_object(content, file, {.where = at_line(line)})});
 }
-
-bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
 
 void read_rows(const std::filesystem::path& file, std::string_view text, Builder& builder) {
     for (std::size_t begin = 0, number = 1; begin < text.size(); ++number) {
@@ -207,69 +221,87 @@ void read_rows(const std::filesystem::path& file, std::string_view text, Builder
     }
 }
 
-// Looks at the first object: whether it has a list called data, or a question, its context and no label. The list may
-// be all of a large file, and is not read.
+// Looks at the keys of the first article, paragraph or row, wherever it lies: the first object, or the first one of the
+// list called data, if there is one, or of the list that is the document. The rest may be large, and is not read.
 struct KeyReader : nlohmann::json_sax<Json> {
-    int depth = 0;
+    int depth = 0;  // of objects
+    int row_depth = 1;
     std::string last_key;
     bool has_question = false, has_context = false, has_label = false, is_squad = false;
 
     bool key(std::string& name) override {
-        if (depth != 1) return true;
-        has_question |= name == "question", has_context |= name == "context", has_label |= name == "label";
         last_key = name;
-        return true;
+        if (depth != row_depth) return true;
+        has_question |= name == "question", has_context |= name == "context", has_label |= name == "label";
+        is_squad = name == "paragraphs" || name == "qas";
+        return !is_squad;
     }
     bool start_object(std::size_t) override { return ++depth > 0; }
     bool end_object() override {
-        if (--depth == 0) is_squad = has_question && has_context && !has_label;
-        return depth > 0;
+        if (depth-- != row_depth) return true;
+        is_squad = has_question && has_context && !has_label;
+        return false;
     }
     bool start_array(std::size_t) override {
-        is_squad = depth == 1 && last_key == "data";
-        return depth > 0 && !is_squad;
+        if (depth == 1 && row_depth == 1 && last_key == "data") {
+            row_depth = 2;
+            has_question = has_context = has_label = false;
+        }
+        return true;
     }
+    bool has_data_list() const { return row_depth == 2; }
+
     bool end_array() override { return true; }
-    bool null() override { return depth > 0; }
-    bool boolean(bool) override { return depth > 0; }
-    bool number_integer(std::int64_t) override { return depth > 0; }
-    bool number_unsigned(std::uint64_t) override { return depth > 0; }
-    bool number_float(double, const std::string&) override { return depth > 0; }
-    bool string(std::string&) override { return depth > 0; }
+    bool null() override { return true; }
+    bool boolean(bool) override { return true; }
+    bool number_integer(std::int64_t) override { return true; }
+    bool number_unsigned(std::uint64_t) override { return true; }
+    bool number_float(double, const std::string&) override { return true; }
+    bool string(std::string&) override { return true; }
     bool binary(Json::binary_t&) override { return false; }
     bool parse_error(std::size_t, const std::string&, const Json::exception&) override { return false; }
 };
 
+bool has_json_ending(const std::filesystem::path& file) {
+    const auto format = format_of(file);
+    return format == ".json" || format == ".jsonl" || format == ".ndjson";
+}
+
+KeyReader read_keys(std::string_view text) {
+    KeyReader keys;
+    Json::sax_parse(text.begin(), text.end(), &keys, Json::input_format_t::json, false);
+    return keys;
+}
+
 }  // namespace
 
 bool is_squad_file(const std::filesystem::path& file) {
-    const auto ending = file.extension();
-    if (ending != ".json" && ending != ".jsonl") return false;
+    if (!has_json_ending(file)) return false;
     if (std::error_code error; !std::filesystem::is_regular_file(file, error)) return false;
     const MappedFile mapped(file);
-    const auto* begin = reinterpret_cast<const char*>(mapped.bytes().data());
-    KeyReader keys;
-    Json::sax_parse(begin, begin + mapped.bytes().size(), &keys, Json::input_format_t::json, false);
-    return keys.is_squad;
+    if (is_gzip(mapped.bytes())) return read_keys(read_dataset_text(file)).is_squad;
+    std::string_view text(reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size());
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+    return read_keys(text).is_squad;
 }
 
 QuestionSet read_squad(const std::filesystem::path& file) {
-    const auto ending = file.extension();
-    if (ending != ".json" && ending != ".jsonl")
-        throw InputError(file, "", "expected SQuAD's JSON, a file that ends in .json or .jsonl");
+    if (!has_json_ending(file))
+        throw InputError(file, "", "expected SQuAD's JSON, a file that ends in .json, .jsonl or .ndjson");
     const auto text = read_dataset_text(file);
     Builder builder(file);
-    if (ending == ".jsonl")
-        read_rows(file, text, builder);
+    const bool is_list = text[text.find_first_not_of(" \t\r\n")] == '[';
+    const bool is_document = is_list || (format_of(file) == ".json" && !has_json_lines(text));
+    if (is_document || read_keys(text).has_data_list())
+        ParagraphParser(file, is_list, builder).parse(text);
     else
-        ParagraphParser(file, builder).parse(text);
+        read_rows(file, text, builder);
     return builder.finish();
 }
 
 QuestionSet read_question_lines(std::istream& in, const std::string& name) {
     const std::filesystem::path file = name;
     Builder builder(file);
-    builder.number_rows();
     std::size_t number = 0;
     for (std::string line; std::getline(in, line);) {
         ++number;

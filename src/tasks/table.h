@@ -48,6 +48,9 @@ Table parse_csv(const std::filesystem::path& file, std::string_view text, char s
 // Whether cells are quoted as in a .csv file: every cell with a quote in it is quoted as a whole, and needs to be.
 bool has_quoted_cells(const std::filesystem::path& file, std::string_view tsv);
 
+// Whether JSON goes on after its first line, which is an object: one object a line.
+bool has_json_lines(std::string_view text);
+
 // Rows as objects, whose keys are the columns; null is as good as no key. A value that is no text is written as JSON
 // writes it. One object a line; or one document: a list of objects, an object with such a list under "data", or an
 // object of columns (lists of one length, or objects with the same keys, as pandas writes them).

@@ -221,7 +221,7 @@ TEST_F(ModelOf, ResultsThatAreNoNumbersAreAnError) {
     for (const char* fixture : {"cls3", "qa"}) {
         auto checkpoint = engine::load({fixture, -1});
         auto& tensor = checkpoint.tensors.at("bert.encoder.layer.1.output.LayerNorm.bias");
-        tensor = Tensor::from<float>(tensor.shape, std::vector<float>(tensor.as<float>().size(), NAN));
+        tensor = Tensor::from<float>(tensor.shape, std::vector<float>(tensor.as<float>().size(), 3e38F));
         save({fixture, -1}, folder / "model");
         save_checkpoint(folder / "model", checkpoint.config, checkpoint.tensors);
         const auto model = Model::load(folder / "model");
@@ -229,7 +229,7 @@ TEST_F(ModelOf, ResultsThatAreNoNumbersAreAnError) {
             if (model.kind() == ModelKind::classification) return void(model.classify({{"w7"}}));
             model.answer({{"w7", "w8 w9"}});
         };
-        EXPECT_ERROR(use(), "is nan, expected a finite number");
+        EXPECT_ERROR(use(), "expected a finite number");
     }
 }
 

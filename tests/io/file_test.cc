@@ -187,5 +187,14 @@ TEST_F(File, FolderLockIsForOneAtATime) {
     EXPECT_ERROR(FolderLock none(folder / "none"), "none: can't be opened: No such file");
 }
 
+TEST_F(File, WhatStandsInForAFileIsNamed) {
+    const auto pointer = put("a", "version https://git-lfs.example/spec/v1\noid sha256:12\nsize 3\n");
+    EXPECT_ERROR(MappedFile{pointer}, "a: is a Git LFS pointer, not the file itself");
+    EXPECT_ERROR(read_text(pointer), "is a Git LFS pointer");
+    for (const char* page : {"<!DOCTYPE html>\n<html>", "\xEF\xBB\xBF\n<HTML lang=\"en\">"})
+        EXPECT_ERROR(MappedFile{put("b", page)}, "b: is an HTML page");
+    EXPECT_EQ(read_text(put("c", "<b>text</b>")), "<b>text</b>");
+}
+
 }  // namespace
 }  // namespace moebert

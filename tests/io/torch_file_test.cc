@@ -101,7 +101,7 @@ TEST_F(TorchFile, MayHoldParametersAndAStateDictionarysVersions) {
 TEST_F(TorchFile, MayHoldParametersWithAState) {
     const std::string tensor = pickled({.storage_size = 10, .shape = {10}, .strides = {1}});
     const std::string parameter =
-        "ctorch._utils\n_rebuild_parameter_with_state\n(" + tensor + "I01\ncollections\nOrderedDict\n)R(dtR";
+        "ctorch._utils\n_rebuild_parameter_with_state\n(" + tensor + "I01\nccollections\nOrderedDict\n)R(dtR";
     EXPECT_EQ(parse_torch(archive("(S'a'\n" + parameter + "d.")).at("a").shape, (Shape{10}));
 }
 

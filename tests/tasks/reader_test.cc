@@ -283,7 +283,9 @@ TEST_F(ReadExamplesTest, GzipFilesAreKnownByTheirBytes) {
     const auto bytes = slurp(folder / "b.csv");
     EXPECT_EQ(read_examples(put("two.csv.gz", bytes + bytes)).examples.size(), 5U);  // members follow each other
     EXPECT_ERROR(read_examples(put("c.csv.gz", bytes.substr(0, bytes.size() - 6))), "c.csv.gz: is cut short");
-    EXPECT_ERROR(read_examples(put("d.csv.gz", bytes.substr(0, 20) + "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF" + bytes.substr(28))), "d.csv.gz: is damaged");
+    EXPECT_ERROR(
+        read_examples(put("d.csv.gz", bytes.substr(0, 20) + "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF" + bytes.substr(28))),
+        "d.csv.gz: is damaged");
 }
 
 TEST_F(ReadExamplesTest, RowsMustBeAsWideAsTheHeader) {
@@ -379,8 +381,7 @@ TEST_F(ReadExamplesTest, BadFilesAreErrors) {
     EXPECT_ERROR(read_examples(put("a.csv", "text,label\na\xC3,1\n")), "line 2: isn't UTF-8");
     EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": \"a\"}\n{\"text\"")), "line 2: expected one JSON object");
     const std::string deep = std::string(1000000, '[') + std::string(1000000, ']');
-    EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": " + deep + "}")),
-                 "a.jsonl: is nested too deep");
+    EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": " + deep + "}")), "a.jsonl: is nested too deep");
     EXPECT_EQ(read_examples(put("a.json", "{\n\"text\": \"a\"}")).examples.size(), 1U);
     EXPECT_ERROR(read_examples(put("a.json", "{\"text\": NaN}")),
                  "line 1: expected one JSON object a line: parse error");

@@ -117,7 +117,7 @@ TEST_F(Squad, NeedsNoAnswers) {
 
 TEST_F(Squad, NamesThePathOfWhatIsWrong) {
     const auto paragraph = [](const std::string& text) { return R"({"data": [{"paragraphs": [)" + text + "]}]}"; };
-    refuse("[1]", "a.json: expected an object");
+    refuse("[1]", "a.json: data[0]: expected an object");
     refuse("{}", "a.json: data: is missing");
     refuse(R"({"data": 3})", "data: expected a list");
     refuse(R"({"data": [{"title": "x"}]})", "data[0].paragraphs: is missing");
@@ -130,8 +130,6 @@ TEST_F(Squad, NamesThePathOfWhatIsWrong) {
     refuse(paragraph(R"({"context": "c", "qas": [{"id": "7", "question": ""}]})"), "qas[0].question: is empty");
     refuse(paragraph(R"({"context": "c", "qas": [{"id": "7", "question": "q"}, {"id": "7", "question": "q"}]})"),
            "data[0].paragraphs[0].qas[1].id: \"7\" is there already");
-    refuse(paragraph(R"({"context": "c", "qas": [{"id": "7", "question": "q", "answers": [{"text": "c"}]}]})"),
-           "qas[0].answers[0].answer_start: is missing");
     refuse(paragraph(R"({"context": "c", "qas": [{"id": "1", "question": "q"},)"
                      R"({"id": "2", "question": "q", "answers": []}]})"),
            "expected all or none");
@@ -139,7 +137,7 @@ TEST_F(Squad, NamesThePathOfWhatIsWrong) {
     refuse("{\"data\": \"\xff\"}", "UTF-8");
     refuse("{\"id\": \"1\"}\n", "line 1: context: is missing", "a.jsonl");
     refuse("{\"id\": \n", "line 1: not valid JSON: parse error", "a.jsonl");
-    refuse("[]\n", "line 1: expected a JSON object, found array", "a.jsonl");
+    refuse("[]\n", "has no questions", "a.jsonl");
     refuse(R"({"id": "a", "id": "b"})", "a.jsonl: line 1: id: the key occurs twice", "a.jsonl");
 }
 
@@ -384,6 +382,65 @@ TEST(OfficialSquad, ScoresThePublishedPredictionsAsTheOfficialScript) {
     const auto scores = score_squad_v1(set, read_predictions(file));
     EXPECT_NEAR(scores["exact_match"], 86.20624, 5e-6);
     EXPECT_NEAR(scores["f1"], 92.19558, 5e-6);
+}
+
+constexpr const char* kContext = "Goethe was born in Frankfurt. He wrote Faust.";
+
+nlohmann::json question_row(const char* id, const nlohmann::json& answers) {
+    return {{"id", id}, {"context", kContext}, {"question", "Who?"}, {"answers", answers}};
+}
+
+TEST_F(Squad, MayBeInOtherLayouts) {
+    const nlohmann::json answers = {{"text", {"Goethe"}}, {"answer_start", {0}}};
+    const auto one = question_row("1", answers), two = question_row("2", answers);
+    auto in_paragraph = one;
+    in_paragraph.erase("context");
+    const nlohmann::json paragraph = {{"context", kContext}, {"qas", {in_paragraph}}};
+    for (const auto& [text, size] : std::vector<std::pair<std::string, std::size_t>>{
+             {one.dump() + "\n" + two.dump() + "\n", 2},  // lines, whatever the ending says
+             {nlohmann::json({one, two}).dump(), 2},
+             {nlohmann::json({paragraph}).dump(1), 1},  // of simpletransformers
+             {nlohmann::json({{"data", {one, two}}}).dump(), 2},
+             {nlohmann::json({{"data", {paragraph}}}).dump(), 1}}) {
+        for (const char* name : {"a.json", "a.JSONL", "a.ndjson"}) {
+            const auto file = put(name, text);
+            EXPECT_TRUE(is_squad_file(file)) << text;
+            const auto set = read_squad(file);
+            ASSERT_EQ(set.questions.size(), size) << text;
+            EXPECT_EQ(set.questions[0].answers[0].start, 0);
+        }
+    }
+}
+
+TEST_F(Squad, OfOtherRowsIsNone) {
+    for (const char* text : {R"({"version": "0.1.0", "data": [{"sentence1": "a", "label": 1}]})", R"([{"text": "a"}])",
+                             R"([{"question": "a", "context": "b", "label": 1}])", R"({"data": []})", "[]", "{"})
+        EXPECT_FALSE(is_squad_file(put("a.json", text))) << text;
+}
+
+TEST_F(Squad, MayHaveAnswersWithoutAStart) {
+    for (const auto& answers : {nlohmann::json({{"text", {"Faust"}}, {"answer_start", {nullptr}}}),
+                                nlohmann::json({{"text", {"Faust"}}}), nlohmann::json::array({{{"text", "Faust"}}}),
+                                nlohmann::json::array({{{"text", "Faust"}, {"answer_start", nullptr}}}),
+                                nlohmann::json::array({{{"text", "Faust"}, {"answer_start", "x"}}})}) {
+        const auto set = read_squad(put("a.jsonl", question_row("1", answers).dump()));
+        EXPECT_EQ(set.questions[0].answers[0].start, 39) << answers;
+        EXPECT_EQ(set.mended.size(), 1U);
+    }
+}
+
+TEST_F(Squad, AnEmptyAnswerIsNone) {
+    const nlohmann::json empty = {{"text", {""}}, {"answer_start", {0}}};
+    const auto set = read_squad(put("a.jsonl", question_row("1", empty).dump()));
+    EXPECT_TRUE(set.is_labelled);
+    EXPECT_TRUE(set.questions[0].answers.empty());
+}
+
+TEST_F(Squad, RowsWithoutAnIdAreNumbered) {
+    nlohmann::json row = {{"context", kContext}, {"question", "Who?"}};
+    const auto set = read_squad(put("a.jsonl", row.dump() + "\n" + row.dump()));
+    ASSERT_EQ(set.questions.size(), 2U);
+    EXPECT_EQ(set.questions[1].id, "1");
 }
 
 }  // namespace
