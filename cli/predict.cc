@@ -3,11 +3,11 @@
 
 #include "command_line.h"
 #include "commands.h"
+#include "core/utf8.h"
 #include "engine/jobs.h"
 #include "io/file.h"
 #include "sharing.h"
 #include "tasks/predictions.h"
-#include "text/utf8.h"
 
 namespace moebert::cli {
 

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "engine/prepared.h"
-#include "text/utf8.h"
+#include "core/utf8.h"
 
 namespace moebert {
 namespace {

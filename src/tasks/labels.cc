@@ -11,8 +11,8 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "text/unicode.h"
-#include "text/utf8.h"
 
 namespace moebert {
 namespace {

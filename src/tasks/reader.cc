@@ -10,9 +10,9 @@
 
 #include "core/error.h"
 #include "core/json_text.h"
+#include "core/utf8.h"
 #include "tasks/labels.h"
 #include "tasks/table.h"
-#include "text/utf8.h"
 
 namespace moebert {
 namespace {

@@ -7,10 +7,10 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "text/unicode.h"
-#include "text/utf8.h"
 
 namespace moebert {
 namespace {

@@ -7,13 +7,13 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "io/file.h"
 #include "io/gzip.h"
 #include "io/json.h"
 #include "tasks/squad.h"
 #include "tasks/table.h"
 #include "tasks/text_places.h"
-#include "text/utf8.h"
 
 namespace moebert {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "io/file.h"
 #include "io/gzip.h"
-#include "text/utf8.h"
 
 namespace moebert {
 namespace {

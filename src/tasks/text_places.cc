@@ -4,9 +4,8 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
-#include <ranges>
 
-#include "text/utf8.h"
+#include "core/utf8.h"
 
 namespace moebert {
 namespace {
@@ -71,8 +70,9 @@ std::size_t TextPlaces::only_byte_of(std::string_view part) {
         return at == npos || find(at + 1) != npos ? npos : at;
     }
     const auto begins = [&](std::uint32_t at) { return text_.substr(at, part.size()); };
-    const auto found = std::ranges::equal_range(suffixes_, part, {}, begins);
-    return found.size() == 1 ? found.front() : npos;
+    const auto first = std::ranges::lower_bound(suffixes_, part, {}, begins);
+    const auto end = std::ranges::upper_bound(suffixes_, part, {}, begins);
+    return end - first == 1 ? *first : npos;
 }
 
 std::int64_t TextPlaces::only_place_of(std::string_view part) {

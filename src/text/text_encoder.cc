@@ -4,8 +4,8 @@
 #include <span>
 #include <string>
 
+#include "core/utf8.h"
 #include "text/unicode.h"
-#include "text/utf8.h"
 
 namespace moebert {
 namespace {

@@ -9,11 +9,11 @@
 #include <unordered_map>
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "text/json_keys.h"
 #include "text/tokenizer_json.h"
-#include "text/utf8.h"
 
 namespace moebert {
 namespace {

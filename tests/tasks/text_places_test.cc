@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "text/utf8.h"
+#include "core/utf8.h"
 
 namespace moebert {
 namespace {

@@ -3,8 +3,8 @@
 #include <random>
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "text/support.h"
-#include "text/utf8.h"
 
 namespace moebert::test {
 namespace {
