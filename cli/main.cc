@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <iostream>
 #include <new>
 
@@ -13,6 +14,7 @@
 #include "core/nearest.h"
 #include "engine/limits.h"
 #include "hand_over.h"
+#include "io/json.h"
 #include "launch.h"
 #include "terminal.h"
 
@@ -133,7 +135,7 @@ void run(const std::vector<std::string>& arguments) {
 }
 
 int report(const std::string& text, int code) {
-    const auto message = text.substr(0, text.find('\n'));  // libtorch adds a stack trace
+    const auto message = printable(text.substr(0, text.find('\n')), kMostOfAMessage);  // libtorch adds a stack trace
     if (!report_to_launcher(message)) put_on_standard_error(fmt::format("moebert: {}\n", message));
     return code;
 }
@@ -178,6 +180,10 @@ int main(int argc, char** argv) {
         return report(error.what(), 2);
     } catch (const std::bad_alloc&) {
         return report("out of memory", 1);
+    } catch (const std::filesystem::filesystem_error& error) {
+        return report(fmt::format("{}: {}", error.path1().string(), error.code().message()), 1);
+    } catch (const nlohmann::json::exception& error) {
+        return report(json_problem(error), 1);
     } catch (const std::exception& error) {
         return report(error.what(), 1);
     }

@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "core/error.h"
-#include "engine/prepared.h"
 #include "core/utf8.h"
+#include "engine/prepared.h"
 
 namespace moebert {
 namespace {
@@ -68,7 +68,7 @@ std::optional<std::int64_t> length(const LoadOptions& options) {
 
 const char* version() { return MOEBERT_VERSION; }
 
-Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) {
+Model Model::load(const std::filesystem::path& directory, const LoadOptions& options) try {
     auto weights = engine::load_weights(directory, options.precision);
     auto input = load_text_input(directory, weights.config, length(options), options.threads);
     auto meaning = labels_of(weights.config);
@@ -85,6 +85,8 @@ Model Model::load(const std::filesystem::path& directory, const LoadOptions& opt
     if (meaning.problem_type == ProblemType::question_answering) check_windows(input, windows);
     return Model(std::make_shared<const State>(
         State{std::move(input), std::move(meaning), engine::Engine(std::move(weights), compute), windows, answers}));
+} catch (const std::filesystem::filesystem_error& error) {
+    throw InputError(error.path1(), "", error.code().message());
 }
 
 ModelKind Model::kind() const {

@@ -13,7 +13,7 @@
 #include "core/interrupt.h"
 #include "core/json_text.h"
 #include "core/random.h"
-#include "io/file.h"
+#include "io/json.h"
 #include "train/adamw.h"
 #include "train/best_model.h"
 #include "train/deal.h"
@@ -191,7 +191,7 @@ private:
             restore(remains.state);
             optimizer_.restore(remains.optimizer);
         } catch (const nlohmann::json::exception& error) {
-            throw InputError(checkpoint / "trainer_state.json", "", error.what());
+            throw InputError(checkpoint / "trainer_state.json", "", json_problem(error));
         } catch (const Error& error) {
             throw InputError(checkpoint, "", error.what());
         }
