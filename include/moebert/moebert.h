@@ -4,7 +4,8 @@
 //   for (const auto& prediction : model.classify({{"What is the capital of France?"}}))
 //       std::cout << prediction.label << ' ' << prediction.score << '\n';
 //
-// Threads start with the first call that needs them: a process may load a model and then fork, but not compute before.
+// Threads start with the first call that needs them: a process may load a model and then fork. Once a model has
+// computed, a child of the process can't compute with it: its calls throw.
 //
 // A Model may be copied (copies share the weights) and used by any number of threads at once. Results never depend on
 // what else is computed at the same time. What fails throws a moebert::Error (error.h), or an exception of the standard
@@ -102,14 +103,15 @@ private:
 // Requests that come one at a time, from any threads: those that wait are computed together. A lone one is not held up.
 class Stream {
 public:
-    // `max_batch`: most requests that are computed together.
-    explicit Stream(Model model, std::size_t max_batch = 64);
+    // `max_batch`: most requests that are computed together. `max_waiting`: most that wait to be computed; a thread
+    // that brings another one is held until there is room, so that memory stays bounded however fast requests come.
+    explicit Stream(Model model, std::size_t max_batch = 64, std::size_t max_waiting = 1024);
     // Computes what was submitted, then returns. No request may come while it does.
     ~Stream();
     Stream(Stream&&) noexcept;  // one that was moved from takes no requests
     Stream& operator=(Stream&&) noexcept;
 
-    // What Model's functions of these names give; errors too are in the future.
+    // What Model's functions of these names give; errors too are in the future. In a forked child they throw.
     std::future<Prediction> classify(Input input);
     std::future<FoundAnswer> answer(Query query);
 

@@ -1,3 +1,6 @@
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <iterator>
@@ -60,7 +63,8 @@ void fulfil(Queue<Request, Result> batch, Compute compute) {
 }  // namespace
 
 struct Stream::State {
-    State(Model given, std::size_t most) : model(std::move(given)), max_batch(most) {
+    State(Model given, std::size_t batch, std::size_t waiting)
+        : model(std::move(given)), max_batch(batch), max_waiting(waiting) {
         thread = std::thread([this] { serve(); });
     }
     ~State() {
@@ -77,8 +81,10 @@ struct Stream::State {
         Queue<Request, Result> one;
         one.push_back({std::move(request), {}});
         auto result = one.front().promise.get_future();
+        if (is_anothers()) fail("the stream was made before this process was forked; make one in the child");
         {
-            const std::lock_guard lock(mutex);
+            std::unique_lock lock(mutex);
+            room.wait(lock, [&] { return inputs.size() + queries.size() < max_waiting; });
             queue.splice(queue.end(), one);
         }
         wake.notify_one();
@@ -93,6 +99,7 @@ struct Stream::State {
             auto some_inputs = take(inputs, max_batch);
             auto some_queries = take(queries, max_batch);
             lock.unlock();
+            room.notify_all();
             if (!some_inputs.empty())
                 fulfil(std::move(some_inputs),
                        [&](const std::vector<Input>& requests) { return model.classify(requests); });
@@ -106,24 +113,35 @@ struct Stream::State {
         }
     }
 
+    bool is_anothers() const { return process != ::getpid(); }
+
     Model model;
-    std::size_t max_batch;
-    std::mutex mutex;  // of what follows
-    std::condition_variable wake;
+    std::size_t max_batch, max_waiting;
+    const pid_t process = ::getpid();  // whose thread it is
+    std::mutex mutex;                  // of what follows
+    std::condition_variable wake, room;
     Queue<Input, Prediction> inputs;
     Queue<Query, FoundAnswer> queries;
     bool closing = false;
     std::thread thread;
 };
 
-Stream::Stream(Model model, std::size_t max_batch) {
+Stream::Stream(Model model, std::size_t max_batch, std::size_t max_waiting) {
     if (max_batch == 0) fail_usage("max_batch: 0 given; expected at least 1");
-    state_ = std::make_unique<State>(std::move(model), max_batch);
+    if (max_waiting == 0) fail_usage("max_waiting: 0 given; expected at least 1");
+    state_ = std::make_unique<State>(std::move(model), max_batch, max_waiting);
 }
 
-Stream::~Stream() = default;
+// A forked child leaves it to the system: the thread that it would wait for is the parent's.
+Stream::~Stream() {
+    if (state_ && state_->is_anothers()) static_cast<void>(state_.release());
+}
 Stream::Stream(Stream&&) noexcept = default;
-Stream& Stream::operator=(Stream&&) noexcept = default;
+Stream& Stream::operator=(Stream&& other) noexcept {
+    Stream before(std::move(*this));
+    state_ = std::move(other.state_);
+    return *this;
+}
 
 std::future<Prediction> Stream::classify(Input input) { return state_->submit(state_->inputs, std::move(input)); }
 std::future<FoundAnswer> Stream::answer(Query query) { return state_->submit(state_->queries, std::move(query)); }

@@ -1,5 +1,8 @@
 #include "engine/engine.h"
 
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -124,6 +127,17 @@ struct Engine::State {
     std::condition_variable released;
     std::vector<Helper*> free;
     std::vector<std::unique_ptr<Team>> teams;  // that nobody uses
+    std::atomic<pid_t> process = 0;            // that has computed, and so has the threads
+
+    bool is_anothers() const { return process != 0 && process != ::getpid(); }
+
+    // A child has none of the threads, and perhaps locks that nobody opens.
+    void check_process() {
+        pid_t none = 0;
+        process.compare_exchange_strong(none, ::getpid());
+        if (is_anothers())
+            fail("the model has computed before this process was forked; load it anew in the child, or fork before");
+    }
 
     // One to `wanted` helpers.
     std::vector<Helper*> take(std::size_t wanted) {
@@ -297,7 +311,10 @@ Engine::Engine(Weights weights, const EngineOptions& options) : state_(std::make
     }
 }
 
-Engine::~Engine() = default;
+// A forked child leaves it to the system: the threads that it would wait for are the parent's.
+Engine::~Engine() {
+    if (state_ && state_->is_anothers()) static_cast<void>(state_.release());
+}
 Engine::Engine(Engine&&) noexcept = default;
 
 const ModelConfig& Engine::config() const { return state_->weights.config; }
@@ -323,6 +340,7 @@ double Engine::operations() const {
 
 EngineResult Engine::run(std::span<const Feature> features, const std::function<void(std::int64_t)>& progress) const {
     const auto start = std::chrono::steady_clock::now();
+    state_->check_process();
     const auto& options = state_->options;
     const auto threads = static_cast<std::size_t>(options.threads);
     const bool by_columns =

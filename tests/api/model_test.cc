@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <thread>
@@ -155,7 +156,81 @@ TEST_F(ModelOf, AForkedChildComputes) {
     EXPECT_EQ(status, 0);
     EXPECT_EQ(model.classify({{"w7"}, {"w8 w9"}}).size(), 2U);
 }
+
+// Its threads are not there: it neither waits for them nor gives wrong results, and ends as any other process.
+TEST_F(ModelOf, AProcessThatForksAfterComputingIsToldSo) {
+    LoadOptions options;
+    options.threads = 2;
+    auto model = std::make_unique<Model>(load({"cls3", 0}, options));
+    auto stream = std::make_unique<Stream>(*model);
+    EXPECT_EQ(stream->classify({"w7"}).get().label, model->classify({{"w7"}}).front().label);
+    const auto child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        ::alarm(20);
+        const auto says = [](const std::string& part, const std::function<void()>& use) {
+            return test::contains(test::error_of(use), part);
+        };
+        const bool told = says("before this process was forked", [&] { model->classify({{"w7"}}); }) &&
+                          says("before this process was forked", [&] { stream->classify({"w7"}); });
+        stream.reset();
+        model.reset();
+        const auto again = Model::load(folder / "model", options);
+        ::_exit(told && again.classify({{"w7"}, {"w8"}}).size() == 2 ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(model->classify({{"w7"}, {"w8 w9"}}).size(), 2U);
+}
 #endif
+
+// A flood of requests waits in its own threads.
+TEST_F(ModelOf, StreamHoldsBackThoseThatFindItFull) {
+    const auto model = load({"cls3", 0});
+    Stream stream(model, 2, 3);
+    std::vector<std::jthread> threads;
+    std::atomic<int> right = 0;
+    const auto expected = model.classify({{"w7 w9"}}).front().logits;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&] {
+            std::vector<std::future<Prediction>> results;
+            for (int i = 0; i < 50; ++i) results.push_back(stream.classify({"w7 w9"}));
+            for (auto& result : results) right += result.get().logits == expected;
+        });
+    threads.clear();
+    EXPECT_EQ(right, 200);
+    EXPECT_THROW(Stream(model, 1, 0), UsageError);
+}
+
+// Whatever else is computed at the same time, a result is what it is alone.
+TEST_F(ModelOf, GivesManyThreadsWhatItGivesOne) {
+    LoadOptions options;
+    options.threads = 4;
+    const auto model = load({"cls3", 1}, options);
+    std::vector<Input> inputs;
+    for (int i = 0; i < 40; ++i) {
+        std::string text;
+        for (int j = 0; j <= i % 13; ++j) text += fmt::format("w{} ", 5 + (7 * i + 3 * j) % 90);
+        inputs.push_back({text, i % 3 == 0 ? "w20 w21" : ""});
+    }
+    std::vector<std::vector<float>> expected;
+    for (const auto& input : inputs) expected.push_back(model.classify({input}).front().logits);
+    std::atomic<int> wrong = 0;
+    std::vector<std::jthread> threads;
+    for (unsigned t = 0; t < 16; ++t)
+        threads.emplace_back([&, t] {
+            for (std::size_t round = 0; round < 10; ++round) {
+                const std::size_t begin = (t * 7 + round * 3) % inputs.size();
+                const std::size_t count = std::min<std::size_t>(1 + (t + round) % 9, inputs.size() - begin);
+                const auto from = inputs.begin() + static_cast<std::ptrdiff_t>(begin);
+                const auto found = model.classify({from, from + static_cast<std::ptrdiff_t>(count)});
+                for (std::size_t i = 0; i < count; ++i) wrong += found[i].logits != expected[begin + i];
+            }
+        });
+    threads.clear();
+    EXPECT_EQ(wrong, 0);
+}
 
 TEST_F(ModelOf, StreamPutsErrorsWhereTheyBelong) {
     Stream stream(load({"qa", -1}));
