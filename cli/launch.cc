@@ -1,11 +1,8 @@
 #include "launch.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +17,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/world.h"
 #include "terminal.h"
 
 namespace moebert::cli {
@@ -46,20 +44,25 @@ private:
     sigset_t set_{}, before_{};
 };
 
-// A port that nobody uses now.
-int free_port() {
-    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* any = reinterpret_cast<sockaddr*>(&address);
-    const bool found = listener >= 0 && ::bind(listener, any, size) == 0 && ::getsockname(listener, any, &size) == 0;
-    const int error = errno;
-    if (listener >= 0) ::close(listener);
-    if (!found) fail("nproc: no free port: {}", std::strerror(error));
-    return ntohs(address.sin_port);
-}
+// A folder of this user's alone, that goes with it: for the file by which the processes find each other. A port would
+// be open to all users, and on every interface.
+class PrivateFolder {
+public:
+    PrivateFolder() : path_((std::filesystem::temp_directory_path() / "moebert-XXXXXX").string()) {
+        if (!::mkdtemp(path_.data())) fail("nproc: {}: can't be made: {}", path_, std::strerror(errno));
+    }
+    ~PrivateFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    PrivateFolder(const PrivateFolder&) = delete;
+    PrivateFolder& operator=(const PrivateFolder&) = delete;
+
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
 
 struct Child {
     pid_t pid = -1;
@@ -98,8 +101,7 @@ std::optional<int> launchers_pipe() {
 class Launcher {
 public:
     Launcher(int processes, const std::vector<std::string>& arguments) : arguments_(arguments) {
-        const int port = free_port();
-        for (int rank = 0; rank < processes; ++rank) children_.push_back(start(rank, processes, port));
+        for (int rank = 0; rank < processes; ++rank) children_.push_back(start(rank, processes));
     }
     ~Launcher() {
         signal_all(SIGKILL);
@@ -141,7 +143,7 @@ private:
         ::alarm(kPatience);  // the others notice by themselves; those that don't are ended
     }
 
-    Child start(int rank, int processes, int port) const {
+    Child start(int rank, int processes) const {
         int errors[2];
         if (::pipe2(errors, O_CLOEXEC) != 0) fail("nproc: can't make a pipe: {}", std::strerror(errno));
         const pid_t parent = ::getpid();
@@ -156,19 +158,18 @@ private:
         if (::getppid() != parent) ::_exit(1);
         ::setpgid(0, 0);  // a terminal's Ctrl-C is passed on, once
         ::fcntl(errors[1], F_SETFD, 0);
-        execute(rank, processes, port, errors[1]);
+        execute(rank, processes, errors[1]);
         ::_exit(1);
     }
 
-    void execute(int rank, int processes, int port, int errors) const {
+    void execute(int rank, int processes, int errors) const {
         const auto set = [](const char* name, int value) { ::setenv(name, std::to_string(value).c_str(), 1); };
         set("RANK", rank);
         set("LOCAL_RANK", rank);
         set("WORLD_SIZE", processes);
         set("LOCAL_WORLD_SIZE", processes);
-        set("MASTER_PORT", port);
         set(kErrors, errors);
-        ::setenv("MASTER_ADDR", "127.0.0.1", 1);
+        ::setenv("MASTER_ADDR", (std::string(kStoreFile) + folder_.path() + "/store").c_str(), 1);
         become("/proc/self/exe", arguments_);
     }
 
@@ -179,6 +180,7 @@ private:
 
     const std::vector<std::string>& arguments_;
     const Signals signals_;  // before the children
+    const PrivateFolder folder_;
     std::vector<Child> children_;
     int code_ = 0, passed_on_ = 0;
     std::string message_;

@@ -8,11 +8,13 @@
 
 namespace moebert {
 
+constexpr const char* kStoreFile = "file:";
+
 struct World {
-    int rank = 0, size = 1;              // of all processes
-    int local_rank = 0, local_size = 1;  // of those on this machine
-    std::string master_address = "127.0.0.1";
-    int master_port = 29500;  // where rank 0 listens
+    int rank = 0, size = 1;                    // of all processes
+    int local_rank = 0, local_size = 1;        // of those on this machine
+    std::string master_address = "127.0.0.1";  // or kStoreFile and a file, by which processes of one machine meet
+    int master_port = 29500;                   // where rank 0 listens
     // Slurm and Open MPI may give each process cores of its own.
     bool may_have_own_cores = false;
 

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <thread>
 
+#include <torch/csrc/distributed/c10d/FileStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #ifdef MOEBERT_CUDA
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
@@ -48,7 +50,9 @@ std::function<void()> start_sum_at(Backend& backend, const World&, int root, int
 
 using Backend = c10d::ProcessGroupGloo;
 
-bool is_local(const std::string& address) { return address == "localhost" || address.starts_with("127."); }
+bool is_local(const std::string& address) {
+    return address == "localhost" || address.starts_with("127.") || address.starts_with(kStoreFile);
+}
 
 // The interface that GLOO_SOCKET_IFNAME names; on one machine alone the loopback; else the host name's.
 std::shared_ptr<gloo::transport::Device> device_for(const World& world) {
@@ -93,22 +97,38 @@ std::function<void()> start_sum_at(Backend& backend, const World& world, int roo
 
 #endif
 
+// By a file on one machine, where the launcher gave one; else the first process listens, on every interface.
+c10::intrusive_ptr<c10d::Store> make_store(const World& world, milliseconds timeout) {
+    if (world.master_address.starts_with(kStoreFile)) {
+        auto store =
+            c10::make_intrusive<c10d::FileStore>(world.master_address.substr(std::strlen(kStoreFile)), world.size);
+        store->setTimeout(timeout);
+        return store;
+    }
+    c10d::TCPStoreOptions options;
+    options.port = static_cast<std::uint16_t>(world.master_port);
+    options.isServer = world.rank == 0;
+    options.numWorkers = static_cast<std::size_t>(world.size);
+    options.timeout = timeout;
+    return c10::make_intrusive<c10d::TCPStore>(world.master_address, options);
+}
+
+std::string meeting_place(const World& world) {
+    if (world.master_address.starts_with(kStoreFile)) return world.master_address.substr(std::strlen(kStoreFile));
+    return fmt::format("{}:{}", world.master_address, world.master_port);
+}
+
 }  // namespace
 
 class Processes::Group {
 public:
     Group(const World& world, milliseconds timeout) : rank(world.rank), size(world.size), world_(world) {
         try {
-            c10d::TCPStoreOptions options;
-            options.port = static_cast<std::uint16_t>(world.master_port);
-            options.isServer = rank == 0;
-            options.numWorkers = static_cast<std::size_t>(size);
-            options.timeout = timeout;
-            store_ = c10::make_intrusive<c10d::TCPStore>(world.master_address, options);
+            store_ = make_store(world, timeout);
             backend_ = connect(store_, world, timeout);
         } catch (const std::exception& error) {
-            fail("process {} of {}: can't reach the others at {}:{}: {}", rank, size, world.master_address,
-                 world.master_port, first_line(error.what()));
+            fail("process {} of {}: can't reach the others at {}: {}", rank, size, meeting_place(world),
+                 first_line(error.what()));
         }
     }
 
@@ -177,7 +197,7 @@ private:
     }
 
     World world_;
-    c10::intrusive_ptr<c10d::TCPStore> store_;
+    c10::intrusive_ptr<c10d::Store> store_;
     c10::intrusive_ptr<Backend> backend_;
     int next_tag_ = 0;  // the same in all processes
 };
