@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "core/interrupt.h"
 #include "core/nearest.h"
+#include "core/temporaries.h"
 #include "engine/limits.h"
 #include "hand_over.h"
 #include "io/json.h"
@@ -165,6 +166,7 @@ int take_processes(std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
     keep_standard_streams();
+    remove_temporaries_on_signals();
     try {
         std::vector<std::string> arguments{argv + 1, argv + argc};
         if (!arguments.empty() && arguments.front() == "help") arguments.front() = "--help";

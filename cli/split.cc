@@ -1,5 +1,6 @@
 #include "command_line.h"
 #include "commands.h"
+#include "io/file.h"
 #include "moe/options.h"
 
 namespace moebert::cli {
@@ -15,6 +16,7 @@ struct SplitOptions {
 
 void run(const SplitOptions& o, const Session& session) {
     check_output_dir(o.output_dir, o.model_name_or_path, o.overwrite_output_dir);
+    const OutputFolder output(o.output_dir);
     warn_of_unused(o.moe, session.sink);
     const auto plan = student_plan(o.moe, o.seed);
     const auto dense = load_checkpoint(o.model_name_or_path);
@@ -29,8 +31,7 @@ void run(const SplitOptions& o, const Session& session) {
         scores = load_scores(o.moe.importance_file, dense, session.sink);
     }
     const auto student = build_student(dense, plan, scores ? &*scores : nullptr);
-    save_checkpoint(o.output_dir, student.config, student.tensors);
-    copy_tokenizer_files({o.model_name_or_path}, o.output_dir);
+    save_checkpoint(o.output_dir, student.config, student.tensors, {o.model_name_or_path});
     const nlohmann::json summary{{"output_dir", o.output_dir},
                                  {"num_experts", plan.moe.num_experts},
                                  {"expert_size", plan.moe.expert_size},

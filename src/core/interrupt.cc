@@ -2,13 +2,18 @@
 
 #include <unistd.h>
 
+#include "core/temporaries.h"
+
 namespace moebert {
 namespace {
 
 volatile std::sig_atomic_t caught_signal = 0;
 
 void note(int signal) {
-    if (caught_signal != 0) ::_exit(128 + signal);
+    if (caught_signal != 0) {
+        remove_temporaries();
+        ::_exit(128 + signal);
+    }
     caught_signal = signal;
 }
 

@@ -220,16 +220,17 @@ void prepare(const fs::path& from, Precision precision, const fs::path& to) {
     const OneThread one;
     Recorder recorder(checkpoint);
     assemble(checkpoint.config, precision, recorder);
-    make_folder(to);
-    save_config(to, checkpoint.config);
-    copy_tokenizer_files({from}, to);
-    write_safetensors(to / kFile, recorder.tensors,
+    auto files = checkpoint_files(to);
+    add_config(checkpoint.config, files);
+    add_tokenizer_files({from}, to, files);
+    write_safetensors(files.add(kFile), recorder.tensors,
                       {{"format", "moebert prepared"},
                        {"version", kVersion},
                        {"precision", to_string(precision)},
                        {"target", product_target()},
                        {"config", digest_of(checkpoint.config)},
                        {"digest", digest_of(recorder.tensors)}});
+    files.commit();
 }
 
 void restore(const fs::path& from, const fs::path& to) {
@@ -241,8 +242,7 @@ void restore(const fs::path& from, const fs::path& to) {
         const auto found = restorer.tensors.find(spec.name);
         if (found != restorer.tensors.end()) found->second.shape = spec.shape;
     }
-    save_checkpoint(to, config, restorer.tensors);
-    copy_tokenizer_files({from}, to);
+    save_checkpoint(to, config, restorer.tensors, {from});
 }
 
 Weights load_prepared(const fs::path& directory) {

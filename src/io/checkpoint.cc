@@ -20,6 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kConfig = "config.json";
+
 bool starts_with_any(const std::string& name, std::initializer_list<const char*> prefixes) {
     return std::any_of(prefixes.begin(), prefixes.end(), [&](const char* prefix) { return name.starts_with(prefix); });
 }
@@ -206,7 +208,7 @@ Checkpoint load_checkpoint(const fs::path& directory, const std::function<void(M
     if (!fs::is_directory(directory, error)) throw InputError(directory, "", "expected a checkpoint directory");
     Checkpoint checkpoint;
     checkpoint.directory = directory;
-    checkpoint.config = read_model_config(directory / "config.json");
+    checkpoint.config = read_model_config(directory / kConfig);
     if (adapt) adapt(checkpoint.config);
     Matcher(read_weights(directory), checkpoint.config, adapt != nullptr).match(checkpoint);
     return checkpoint;
@@ -223,50 +225,55 @@ Checkpoint load_finetuned(const std::filesystem::path& directory) {
     return checkpoint;
 }
 
-void save_checkpoint(const fs::path& directory, const ModelConfig& config, const TensorMap& tensors) {
+FileGroup checkpoint_files(const fs::path& directory) { return {directory, kConfig}; }
+
+void save_checkpoint(const fs::path& directory, const ModelConfig& config, const TensorMap& tensors,
+                     const TokenizerSource& tokenizer) {
     check_complete(config, tensors);
-    make_folder(directory);
-    write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
-    save_config(directory, config);
+    auto files = checkpoint_files(directory);
+    write_safetensors(files.add("model.safetensors"), tensors, {{"format", "pt"}});
+    if (!tokenizer.folder.empty()) add_tokenizer_files(tokenizer, directory, files);
+    add_config(config, files);
+    files.commit();
+}
+
+void add_config(const ModelConfig& config, FileGroup& to) {
+    to.add(kConfig).write(json_text(to_json(config), 2) + "\n");
 }
 
 void save_config(const fs::path& directory, const ModelConfig& config) {
     make_folder(directory);
-    save_json(directory / "config.json", to_json(config));
+    save_json(directory / kConfig, to_json(config));
 }
 
 namespace {
 
 constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 
-void copy_or_remove(const fs::path& from, const fs::path& to) {
-    std::error_code error;
-    if (fs::exists(from, error))
-        write_file_atomically(to, MappedFile(from).bytes());
-    else
-        fs::remove(to, error);  // of another tokenizer
-}
-
-// Its other keys stay as they are.
-void write_max_length(const fs::path& from, const fs::path& to, std::int64_t max_seq_length) {
+// tokenizer_config.json with the length; its other keys stay as they are.
+std::string with_max_length(const fs::path& file, std::int64_t max_seq_length) {
     std::error_code error;
     auto config = nlohmann::json::object();
-    if (fs::exists(from, error)) config = parse_json_object(read_text(from, std::size_t{1} << 28), from);
+    if (fs::exists(file, error)) config = parse_json_object(read_text(file, std::size_t{1} << 28), file);
     config["model_max_length"] = max_seq_length;
-    write_file_atomically(to, json_text(config, 2) + "\n");
+    return json_text(config, 2) + "\n";
 }
 
 }  // namespace
 
-void copy_tokenizer_files(const TokenizerSource& from, const fs::path& to) {
-    make_folder(to);
+void add_tokenizer_files(const TokenizerSource& from, const fs::path& directory, FileGroup& to) {
     std::error_code error;
-    if (!fs::equivalent(from.folder, to, error))
-        for (const char* name :
-             {"vocab.txt", "tokenizer.json", "added_tokens.json", "special_tokens_map.json", kTokenizerConfig})
-            copy_or_remove(from.folder / name, to / name);
-    if (from.max_seq_length)
-        write_max_length(from.folder / kTokenizerConfig, to / kTokenizerConfig, *from.max_seq_length);
+    const bool is_same = fs::equivalent(from.folder, directory, error);
+    for (const std::string name :
+         {"vocab.txt", "tokenizer.json", "added_tokens.json", "special_tokens_map.json", kTokenizerConfig}) {
+        const auto file = from.folder / name;
+        if (name == kTokenizerConfig && from.max_seq_length)
+            to.add(name).write(with_max_length(file, *from.max_seq_length));
+        else if (!is_same && fs::exists(file, error))
+            to.add(name).write(MappedFile(file).bytes());
+        else if (!is_same)
+            to.remove(name);  // of another tokenizer
+    }
 }
 
 std::string checkpoint_digest(const Checkpoint& checkpoint) {

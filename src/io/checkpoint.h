@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "io/file.h"
 #include "io/model_config.h"
 #include "io/tensor.h"
 
@@ -43,13 +44,6 @@ Checkpoint load_checkpoint(const std::filesystem::path& directory, const std::fu
 // One whose head is there, dense or mixture of experts; a missing one is an Error that says to fine-tune first.
 Checkpoint load_finetuned(const std::filesystem::path& directory);
 
-// Writes config.json and model.safetensors, each atomically, and creates the directory. Throws an Error when the
-// tensors are not those of tensor_table(config).
-void save_checkpoint(const std::filesystem::path& directory, const ModelConfig& config, const TensorMap& tensors);
-
-// config.json alone.
-void save_config(const std::filesystem::path& directory, const ModelConfig& config);
-
 // The tokenizer that goes with a model: its folder (empty: none), and the length that the model was trained with, in
 // tokens; absent: the folder says it, if it is known.
 struct TokenizerSource {
@@ -57,9 +51,23 @@ struct TokenizerSource {
     std::optional<std::int64_t> max_seq_length = {};
 };
 
+// Writes config.json, model.safetensors and a tokenizer, if there is one, as a whole: a directory that has a
+// config.json has what belongs to it. Creates the directory. Throws an Error when the tensors are not those of
+// tensor_table(config).
+void save_checkpoint(const std::filesystem::path& directory, const ModelConfig& config, const TensorMap& tensors,
+                     const TokenizerSource& tokenizer = {});
+
+// Files of a checkpoint, of which config.json is the last.
+FileGroup checkpoint_files(const std::filesystem::path& directory);
+
+// config.json alone, and with others.
+void save_config(const std::filesystem::path& directory, const ModelConfig& config);
+void add_config(const ModelConfig& config, FileGroup& to);
+
 // vocab.txt, tokenizer.json, added_tokens.json, special_tokens_map.json and tokenizer_config.json, those that are
-// there. The length becomes tokenizer_config.json's model_max_length, as other tools read it.
-void copy_tokenizer_files(const TokenizerSource& from, const std::filesystem::path& to);
+// there; of another tokenizer, none stay. The length becomes tokenizer_config.json's model_max_length, as other tools
+// read it. `directory` is the one that `to` is for.
+void add_tokenizer_files(const TokenizerSource& from, const std::filesystem::path& directory, FileGroup& to);
 
 // Of names, types, shapes and bytes of the tensors: equal for equal weights, whatever file they came from.
 std::string checkpoint_digest(const Checkpoint& checkpoint);

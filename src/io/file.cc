@@ -12,6 +12,7 @@
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "core/error.h"
@@ -150,6 +151,9 @@ AtomicFile::AtomicFile(const fs::path& target) : target_(target) {
             target_ = folder_of(target_) / fs::read_symlink(target_, ignored);
         }
         descriptor_ = create_temporary(target_, temporary_);
+        if (descriptor_ >= 0) registered_.emplace(temporary_.c_str());
+        if (struct stat old{}; descriptor_ >= 0 && ::stat(target_.c_str(), &old) == 0)
+            ::fchmod(descriptor_, old.st_mode & 07777U);  // where a file system can't, the usual ones do
     }
     if (descriptor_ < 0) fail_writing(errno);
 }
@@ -175,13 +179,80 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 
 void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
-void AtomicFile::commit() {
+void AtomicFile::finish() {
     if (!temporary_.empty() && ::fsync(descriptor_) != 0) fail_writing(errno);
     if (::close(std::exchange(descriptor_, -1)) != 0) fail_writing(errno);
+}
+
+void AtomicFile::put_name() {
     if (temporary_.empty()) return;
     if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_writing(errno);
+    registered_.reset();
     temporary_.clear();
-    if (const int error = sync_folder(folder_of(target_)); error != 0) fail_writing(error);
+}
+
+void AtomicFile::commit() {
+    finish();
+    const bool is_renamed = !temporary_.empty();
+    put_name();
+    if (const int error = is_renamed ? sync_folder(folder_of(target_)) : 0; error != 0) fail_writing(error);
+}
+
+FileGroup::FileGroup(fs::path folder, std::string last) : folder_(std::move(folder)), last_(std::move(last)) {
+    make_folder(folder_);
+}
+
+AtomicFile& FileGroup::add(const std::string& name) {
+    return files_.emplace_back(std::piecewise_construct, std::tuple(name), std::tuple(folder_ / name)).second;
+}
+
+void FileGroup::remove(const std::string& name) { removed_.push_back(name); }
+
+void FileGroup::commit() {
+    const auto sync = [&] {
+        if (const int error = sync_folder(folder_); error != 0)
+            fail("{}: can't be written: {}", folder_.string(), std::strerror(error));
+    };
+    const auto unlink = [&](const std::string& name) {
+        if (::unlink((folder_ / name).c_str()) != 0 && errno != ENOENT)
+            fail("{}: can't be removed: {}", (folder_ / name).string(), std::strerror(errno));
+    };
+    for (auto& [name, file] : files_) file.finish();
+    const SignalsWait none;
+    unlink(last_);
+    sync();
+    for (const auto& name : removed_) unlink(name);
+    for (auto& [name, file] : files_)
+        if (name != last_) file.put_name();
+    sync();
+    for (auto& [name, file] : files_)
+        if (name == last_) file.put_name();
+    sync();
+}
+
+void check_can_write_into(const fs::path& folder) {
+    const auto refuse = [&](const std::string& reason) { fail("{}: can't be created: {}", folder.string(), reason); };
+    std::error_code error;
+    fs::path nearest = folder.empty() ? fs::path(".") : folder;
+    while (!fs::exists(nearest, error)) {
+        if (error) refuse(error.message());
+        if (fs::is_symlink(fs::symlink_status(nearest, error))) refuse("a link that leads nowhere");
+        nearest = folder_of(nearest.has_filename() ? nearest : nearest.parent_path());
+    }
+    if (!fs::is_directory(nearest, error)) refuse(std::strerror(ENOTDIR));
+    if (::access(nearest.c_str(), W_OK | X_OK) == 0) return;
+    if (nearest != folder) refuse(std::strerror(errno));
+    fail("{}: can't be written: {}", folder.string(), std::strerror(errno));
+}
+
+void check_can_write(const fs::path& file) {
+    const auto refuse = [&](int reason) { fail("{}: can't be written: {}", file.string(), std::strerror(reason)); };
+    std::error_code error;
+    if (open_descriptor(file)) return;
+    const auto status = fs::status(file, error);
+    if (fs::is_directory(status)) refuse(EISDIR);
+    if (!fs::exists(status) || fs::is_regular_file(status)) return check_can_write_into(file.parent_path());
+    if (::access(file.c_str(), W_OK) != 0) refuse(errno);
 }
 
 void make_folder(const fs::path& folder) {
@@ -204,17 +275,32 @@ void replace_folder(const fs::path& from, const fs::path& to) {
     if (is_there) fs::remove_all(from);
 }
 
-FolderLock::FolderLock(const fs::path& folder)
+FolderLock::FolderLock(const fs::path& folder, For whom)
     : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
     if (descriptor_ < 0) fail("{}: can't be opened: {}", folder.string(), std::strerror(errno));
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+    if (::flock(descriptor_, (whom == For::one ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return;
     const int error = errno;
+    if (error == ENOLCK || error == EOPNOTSUPP) return;  // a file system without locks
     ::close(descriptor_);
     if (error == EWOULDBLOCK) fail("{}: another run is writing into this folder", folder.string());
     fail("{}: can't be locked: {}", folder.string(), std::strerror(error));
 }
 
 FolderLock::~FolderLock() { ::close(descriptor_); }
+
+OutputFolder::OutputFolder(const fs::path& folder, FolderLock::For whom) {
+    const auto whole = folder.empty() ? fs::path(".") : folder;
+    std::error_code error;
+    for (auto missing = whole; !fs::exists(missing, error) && !error; missing = folder_of(missing))
+        if (missing.has_filename()) made_.push_back(missing);
+    make_folder(whole);
+    lock_.emplace(whole, whom);
+}
+
+OutputFolder::~OutputFolder() {
+    for (const auto& folder : made_)
+        if (::rmdir(folder.c_str()) != 0) break;
+}
 
 void write_file_atomically(const fs::path& path, std::span<const std::byte> bytes) {
     AtomicFile file(path);

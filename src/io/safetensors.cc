@@ -209,14 +209,18 @@ TensorMap read_safetensors(const fs::path& file, Metadata* metadata) {
     return parse_safetensors(mapped.bytes(), mapped.owner(), file, metadata);
 }
 
-void write_safetensors(const fs::path& file, const TensorMap& tensors, const Metadata& metadata) {
+void write_safetensors(AtomicFile& file, const TensorMap& tensors, const Metadata& metadata) {
     const auto order = layout_order(tensors);
     const std::string header = make_header(order, metadata);
     const std::uint64_t size = header.size();
+    file.write(std::as_bytes(std::span(&size, 1)));
+    file.write(header);
+    for (const auto* item : order) file.write(item->second.bytes);
+}
+
+void write_safetensors(const fs::path& file, const TensorMap& tensors, const Metadata& metadata) {
     AtomicFile output(file);
-    output.write(std::as_bytes(std::span(&size, 1)));
-    output.write(header);
-    for (const auto* item : order) output.write(item->second.bytes);
+    write_safetensors(output, tensors, metadata);
     output.commit();
 }
 

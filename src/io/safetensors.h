@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "io/file.h"
 #include "io/tensor.h"
 
 namespace moebert {
@@ -23,6 +24,9 @@ TensorMap parse_safetensors(std::span<const std::byte> bytes, const std::shared_
                             const std::filesystem::path& file, Metadata* metadata = nullptr);
 
 // Written atomically; the same tensors and metadata always give the same bytes.
+// Into a file that is open.
+void write_safetensors(AtomicFile& file, const TensorMap& tensors, const Metadata& metadata = {});
+
 void write_safetensors(const std::filesystem::path& file, const TensorMap& tensors, const Metadata& metadata = {});
 
 }  // namespace moebert

@@ -173,8 +173,7 @@ TensorMap model_tensors(Model& model) {
 }
 
 void save_model(Model& model, const std::filesystem::path& directory, const TokenizerSource& tokenizer_source) {
-    save_checkpoint(directory, model.config, model_tensors(model));
-    if (!tokenizer_source.folder.empty()) copy_tokenizer_files(tokenizer_source, directory);
+    save_checkpoint(directory, model.config, model_tensors(model), tokenizer_source);
 }
 
 }  // namespace moebert

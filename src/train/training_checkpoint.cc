@@ -71,8 +71,7 @@ void CheckpointWriter::write(const TrainingSnapshot& snapshot) const {
     const auto temporary = unfinished(folder);
     try {
         fs::remove_all(temporary);  // of a run that was killed while it saved
-        save_checkpoint(temporary, snapshot.config, snapshot.model);
-        if (!tokenizer_source_.folder.empty()) copy_tokenizer_files(tokenizer_source_, temporary);
+        save_checkpoint(temporary, snapshot.config, snapshot.model, tokenizer_source_);
         write_safetensors(temporary / kOptimizer, snapshot.optimizer);
         save_json(temporary / kState, snapshot.state);
         save_json(temporary / kSums, checksums(temporary));

@@ -310,6 +310,25 @@ TEST_F(ShardedCheckpoint, WhoseIndexIsWrongIsRefused) {
     EXPECT_ERROR(load_checkpoint(folder), "weight_map: expected an object");
 }
 
+void copy_tokenizer_files(const TokenizerSource& from, const fs::path& to) {
+    auto files = checkpoint_files(to);
+    add_tokenizer_files(from, to, files);
+    files.commit();
+}
+
+// The order of names is what a crash leaves: see also the tests of kill points.
+TEST_F(CheckpointFolder, IsReplacedAsAWhole) {
+    for (const auto* name : {"c", "source"}) fs::create_directory(folder / name);
+    put("c/vocab.txt", "");
+    put("source/vocab.txt", "[PAD]\n");
+    save_checkpoint(folder / "c", load().config, load().tensors);
+    auto changed = load();
+    changed.tensors["classifier.bias"] = test::tensor<float>({4}, {1, 2, 3, 4});
+    EXPECT_ERROR(save_checkpoint(folder / "c", changed.config, changed.tensors, {folder / "source"}), "expected shape");
+    EXPECT_TRUE(test::same(load_checkpoint(folder / "c").tensors, load().tensors));
+    EXPECT_EQ(test::slurp(folder / "c/vocab.txt"), "");
+}
+
 TEST_F(CheckpointFolder, PassesItsTokenizerOn) {
     put("vocab.txt", "[PAD]\n");
     put("tokenizer_config.json", "{}");

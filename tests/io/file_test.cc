@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -163,6 +164,27 @@ TEST_F(File, FolderIsMadeWithThoseAboveIt) {
     EXPECT_ERROR(make_folder(folder / "file/a"), (folder / "file/a").string() + ": can't be created: Not a directory");
 }
 
+TEST_F(File, OfAnOutputItIsKnownBeforehandWhetherItCanBeWritten) {
+    put("file", "x");
+    fs::create_directory(folder / "there");
+    fs::create_symlink("nowhere", folder / "dangling");
+    for (const auto* good : {"a", "a/b/c", "file", "there/a", "/dev/null", "/dev/stderr"})
+        EXPECT_NO_THROW(check_can_write(folder / good)) << good;
+    EXPECT_ERROR(check_can_write(folder / "there"), "there: can't be written: Is a directory");
+    EXPECT_ERROR(check_can_write(folder / "file/a"), "file: can't be created: Not a directory");
+    EXPECT_ERROR(check_can_write(folder / "file/a/b"), "file/a: can't be created: Not a directory");
+    EXPECT_ERROR(check_can_write(folder / "dangling/a"), "dangling: can't be created: a link that leads nowhere");
+    for (const auto& good : {folder, folder / "a", folder / "a/b/", folder / "there"})
+        EXPECT_NO_THROW(check_can_write_into(good)) << good;
+    EXPECT_NO_THROW(check_can_write_into(""));
+    EXPECT_ERROR(check_can_write_into(folder / "file"), "file: can't be created: Not a directory");
+    EXPECT_EQ(file_count(folder), 3u) << "nothing was made";
+    if (::geteuid() == 0) return;  // to whom no folder is read-only
+    fs::permissions(folder / "there", fs::perms::owner_read | fs::perms::owner_exec);
+    EXPECT_ERROR(check_can_write(folder / "there/a"), "there: can't be written: Permission denied");
+    EXPECT_ERROR(check_can_write(folder / "there/a/b"), "there/a: can't be created: Permission denied");
+}
+
 TEST_F(File, FolderReplacesAnother) {
     const auto make = [&](const std::string& name, const std::string& content) {
         std::filesystem::create_directories(folder / name);
@@ -176,6 +198,70 @@ TEST_F(File, FolderReplacesAnother) {
     EXPECT_EQ(test::slurp(folder / "target/file"), "2");
     EXPECT_FALSE(std::filesystem::exists(folder / "new"));
     EXPECT_ERROR(replace_folder(folder / "new", folder / "target"), "target: can't be written: No such file");
+}
+
+TEST_F(File, ThatIsReplacedKeepsItsPermissions) {
+    put("a", "old");
+    fs::permissions(folder / "a", fs::perms(0640));
+    write_file_atomically(folder / "a", "new");
+    EXPECT_EQ(fs::status(folder / "a").permissions(), fs::perms(0640));
+}
+
+TEST_F(File, GroupIsThereOrNot) {
+    put("last", "old");
+    put("gone", "old");
+    {
+        FileGroup files(folder, "last");
+        files.add("a").write("new");
+        files.add("last").write("new");
+        files.remove("gone");
+        EXPECT_EQ(test::slurp(folder / "last"), "old");
+        EXPECT_EQ(file_count(folder), 4u);
+    }
+    EXPECT_EQ(file_count(folder), 2u) << "not committed";
+    FileGroup files(folder, "last");
+    for (const auto* name : {"last", "a"}) files.add(name).write("new");
+    for (const auto* name : {"gone", "never there"}) files.remove(name);
+    files.commit();
+    EXPECT_EQ(test::slurp(folder / "last"), "new");
+    EXPECT_EQ(test::slurp(folder / "a"), "new");
+    EXPECT_EQ(file_count(folder), 2u);
+}
+
+// A signal that ends the process takes what is half written along.
+TEST_F(File, TemporaryGoesWithTheProcess) {
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+        const auto child = ::fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) {
+            std::signal(signal, SIG_DFL);
+            remove_temporaries_on_signals();
+            AtomicFile file(folder / "a");
+            file.write("x");
+            ::raise(signal);
+            ::_exit(1);
+        }
+        int status = 0;
+        ASSERT_EQ(::waitpid(child, &status, 0), child);
+        EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == signal);
+        EXPECT_EQ(file_count(folder), 0u);
+    }
+}
+
+TEST_F(File, OutputFolderIsThereForTheJobAndStaysWithWhatItPutsThere) {
+    {
+        const OutputFolder output(folder / "a/b");
+        EXPECT_ERROR(OutputFolder(folder / "a/b"), "a/b: another run is writing into this folder");
+        EXPECT_ERROR(OutputFolder(folder / "a/b", FolderLock::For::several), "another run is writing");
+    }
+    EXPECT_EQ(file_count(folder), 0u);
+    {
+        const OutputFolder output(folder / "a/b", FolderLock::For::several);
+        EXPECT_NO_THROW(OutputFolder(folder / "a/b", FolderLock::For::several));
+        EXPECT_ERROR(OutputFolder(folder / "a/b"), "another run is writing into this folder");
+        put("a/b/file", "x");
+    }
+    EXPECT_TRUE(fs::exists(folder / "a/b/file"));
 }
 
 TEST_F(File, FolderLockIsForOneAtATime) {
