@@ -127,6 +127,7 @@ void check_output_dir(const std::string& output_dir, const std::string& source, 
         fail_usage("{}: the output folder must be another one than the model's", output_dir);
     if (!overwrite && is_occupied(output_dir))
         fail_usage("{}: the folder is not empty; give --overwrite_output_dir to write into it", output_dir);
+    check_can_write_into(output_dir);
 }
 
 void print_result(const nlohmann::json& result) { std::cout << json_text(result) << '\n'; }

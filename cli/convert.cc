@@ -1,6 +1,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "engine/prepared.h"
+#include "io/file.h"
 
 namespace moebert::cli {
 
@@ -24,6 +25,7 @@ void run(const ConvertOptions& o) {
     check_output_dir(o.output_dir, o.model_name_or_path, o.overwrite_output_dir);
     if (engine::is_prepared(o.model_name_or_path) != (o.to == "safetensors"))
         fail_usage("{} is {} already", o.model_name_or_path, o.to == "prepared" ? "prepared" : "a checkpoint");
+    const OutputFolder output(o.output_dir);
     nlohmann::json summary{{"output_dir", o.output_dir}, {"to", o.to}};
     if (o.to == "prepared") {
         engine::prepare(o.model_name_or_path, engine::parse_precision(o.precision), o.output_dir);

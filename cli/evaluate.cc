@@ -34,6 +34,7 @@ void describe(Visitor& visit, EvaluateCommand& o) {
 void score_files(const EvaluateCommand& o, const Sink& sink) {
     if (!o.inference.model_name_or_path.empty())
         fail_usage("--predictions scores a file; leave --model_name_or_path out");
+    if (!o.output_dir.empty()) check_can_write_into(o.output_dir);
     const auto scores = score_answer_files(o.data, parse_split(o.split), o.files, sink);
     std::cout << json_text(scores, 2) << '\n';
     if (o.output_dir.empty()) return;
@@ -47,14 +48,16 @@ void run(EvaluateCommand o, const Session& session) {
     if (!o.files.null_odds.empty()) fail_usage("--null_odds: --predictions is needed with it");
     const auto& model = o.inference.model_name_or_path;
     if (model.empty()) fail_usage("--model_name_or_path is needed (or --predictions)");
+    if (!o.output_dir.empty()) check_can_write_into(o.output_dir);
     const std::filesystem::path output_dir = o.output_dir.empty() ? model : o.output_dir;
     if (std::filesystem::exists(output_dir) && !std::filesystem::is_directory(output_dir))
         fail_usage("{}: expected a folder", output_dir.string());
+    std::optional<OutputFolder> output;
+    if (session.world.is_first()) output.emplace(output_dir);
     o.data = for_model(o.data, read_model_config(std::filesystem::path(model) / "config.json"));
     const auto result = run_evaluate(shared(o.inference, session.world), o.data, parse_split(o.split), session.sink);
     if (!session.world.is_first()) return;
     print_result(result.metrics);  // first: it is there even if the folder can't be written to
-    make_folder(output_dir);
     save_json(output_dir / "eval_results.json", result.metrics);
     if (!result.answers.empty())
         save_answers(output_dir, "eval_", result.questions, result.answers, answer_options(o.data));

@@ -7,6 +7,7 @@
 #include "moe/hash_table.h"
 #include "moe/split.h"
 #include "tasks/feature_set.h"
+#include "tasks/outputs.h"
 #include "tasks/token_counts.h"
 
 namespace moebert::cli {
@@ -26,6 +27,7 @@ std::filesystem::path output_path(const HashBalanceOptions& o) {
                                       : std::filesystem::path(o.output_file);
     if (std::filesystem::exists(path) && !o.overwrite_output_dir)
         fail_usage("{}: is there already; give --overwrite_output_dir to write over it", path.string());
+    check_output_file(path, o.data, o.model_name_or_path);
     return path;
 }
 

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "io/file.h"
 #include "moe/importance.h"
+#include "tasks/outputs.h"
 
 namespace moebert::cli {
 
@@ -22,6 +23,8 @@ void add_merge_importance(CLI::App& app, const Session&) {
     command->callback([options] {
         if (std::filesystem::exists(options->output_file) && !options->overwrite)
             fail_usage("{}: is there already; give --overwrite_output_dir to write over it", options->output_file);
+        check_is_no_input(options->output_file, options->files);
+        check_can_write(options->output_file);
         const auto merged = merge_importance(options->files);
         make_folder(std::filesystem::path(options->output_file).parent_path());
         save_importance(options->output_file, merged);

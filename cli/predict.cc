@@ -7,6 +7,7 @@
 #include "engine/jobs.h"
 #include "io/file.h"
 #include "sharing.h"
+#include "tasks/outputs.h"
 #include "tasks/predictions.h"
 
 namespace moebert::cli {
@@ -159,6 +160,8 @@ void run(PredictCommand o, const Session& session) {
     take_texts(o);
     if (session.world.size > 1 && reads_standard_input(o))
         fail_usage("standard input: {} processes can't share it; give --test_file", session.world.size);
+    if (!o.output_file.empty()) check_output_file(o.output_file, o.data, o.inference.model_name_or_path);
+    if (!o.output_dir.empty()) check_can_write_into(o.output_dir);
     o.inference = shared(o.inference, session.world);
     if (o.top_k < 1) fail_usage("top_k: {} given; expected at least 1", o.top_k);
     const auto config = read_model_config(std::filesystem::path(o.inference.model_name_or_path) / "config.json");

@@ -1,6 +1,7 @@
 // `moebert importance`: scores of every feed-forward neuron of a fine-tuned model.
 #include "core/error.h"
 #include "io/file.h"
+#include "tasks/outputs.h"
 #include "train/job_common.h"
 
 namespace moebert {
@@ -38,8 +39,12 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
     const auto path = output_path(job, options);
     if (std::filesystem::exists(path) && !job.train.overwrite_output_dir)
         fail_usage("{}: is there already; give --overwrite_output_dir to write over it", path.string());
+    check_output_file(path, job.data, job.model_name_or_path);
     const auto split = parse_split(options.split);
     const Processes processes(job.world, job.train.ddp_timeout);
+    std::optional<OutputFolder> output;
+    if (processes.is_first())  // parts of one job may go into one folder
+        output.emplace(path.parent_path(), options.world_size > 1 ? FolderLock::For::several : FolderLock::For::one);
     const auto checkpoint = load_finetuned(job.model_name_or_path);
     const auto input = load_text_input(job.model_name_or_path, checkpoint.config, job.data.max_seq_length,
                                        job.train.num_threads, sink);
@@ -57,10 +62,7 @@ nlohmann::json run_importance(const JobContext& job, const ImportanceOptions& op
     precision.bf16 = precision.bf16 || precision.fp16;  // in float16 small gradients would be zero
     const auto scores = measure_importance(model, features, job.train.per_device_train_batch_size,
                                            compute_dtype(precision, model.device(), sink), source, processes, sink);
-    if (processes.is_first()) {
-        make_folder(path.parent_path());
-        save_importance(path, scores);
-    }
+    if (processes.is_first()) save_importance(path, scores);
     return {{"file", path.string()},
             {"examples", scores.source.examples},
             {"layers", scores.layers()},

@@ -1,8 +1,11 @@
 // Trouble on the way: losses that are no numbers, full disks, folders that can't be written.
-#include "bad_input.h"
+#include <unistd.h>
 
 #include <cmath>
 #include <limits>
+
+#include "bad_input.h"
+#include "io/file.h"
 
 namespace moebert {
 namespace {
@@ -75,17 +78,57 @@ TEST_F(BadInput, AFullDiskIsNamedByItsFileAndLeavesNoPartOfIt) {
 
 TEST_F(BadInput, AnOutputThatCannotBeWrittenIsNamed) {
     put("file", "x");
+    // Before the model is read, which takes long.
+    std::filesystem::rename(folder / "model/model.safetensors", folder / "model/hidden");
     refuse(kFailed, predict({"--output_file", path("file/out.jsonl")}), {path("file") + ": can't be created"}, "w1\n");
+    refuse(kFailed, predict({"--output_file", path("model")}), {path("model") + ": can't be written"}, "w1\n");
+    refuse(kFailed, evaluate({"--output_dir", path("file/out")}), {path("file/out") + ": can't be created"});
+    refuse(kFailed, importance({"--output_dir", path("file/out")}), {path("file/out") + ": can't be created"});
+    refuse(kFailed, split({"--output_dir", path("file/out")}), {path("file/out") + ": can't be created"});
+    std::filesystem::rename(folder / "model/hidden", folder / "model/model.safetensors");
     for (const auto& command :
          {split({"--output_dir", path("file/out")}), finetune({"--output_dir", path("file/out")}),
           distill({"--output_dir", path("file/out")}), importance({"--output_dir", path("file/out")}),
           hash_balance({"--output_dir", path("file/out")})})
         refuse(kFailed, command, {path("file")});
-    refuse(kUsage, evaluate({"--output_dir", path("file")}), {path("file") + ": expected a folder"});
+    refuse(kFailed, evaluate({"--output_dir", path("file")}), {path("file") + ": can't be created: Not a directory"});
+}
+
+TEST_F(BadInput, WhatIsReadIsNotWrittenOver) {
+    put("lines.txt", "w1\n");
+    const std::string message = "would be written over, and is read from";
+    refuse(kUsage, predict({"--test_file", path("lines.txt"), "--output_file", path("lines.txt")}), {message});
+    std::filesystem::create_hard_link(folder / "lines.txt", folder / "same.txt");
+    refuse(kUsage, predict({"--test_file", path("lines.txt"), "--output_file", path("same.txt")}), {message});
+    refuse(kUsage, predict({"--output_file", path("model/config.json")}), {message}, "w1\n");
+    launcher = "sh -c 'exec \"$@\" < " + path("lines.txt") + "' sh";
+    refuse(kUsage, predict({"--output_file", path("lines.txt")}), {message});
+    launcher.clear();
+    for (const auto* target : {"train.tsv", "model/model.safetensors", "model/vocab.txt"}) {
+        const Arguments over{"--output_file", path(target), "--overwrite_output_dir"};
+        refuse(kUsage, importance(over), {path(target), message});
+        refuse(kUsage, hash_balance(over), {path(target), message});
+    }
+    succeed(importance({"--output_dir", path("model")}));
+    succeed(importance({"--output_dir", path("model"), "--overwrite_output_dir"}));
+    refuse(kUsage,
+           {"merge-importance", path("model/importance.safetensors"), "--output_file",
+            path("model/importance.safetensors"), "--overwrite_output_dir"},
+           {message});
+}
+
+TEST_F(BadInput, AFolderThatAnotherRunWritesIntoIsLeftToIt) {
+    std::filesystem::create_directory(folder / "out");
+    const FolderLock another(folder / "out");
+    const Arguments over{"--overwrite_output_dir"};
+    const Arguments convert = with_model("convert") + Arguments{"--output_dir", path("out")};
+    for (const auto& command : {finetune(over), split(over), distill(over), importance(over), evaluate(), convert})
+        refuse(kFailed, command, {path("out") + ": another run is writing into this folder"});
 }
 
 TEST_F(BadInput, WhatEvaluateFoundIsPrintedEvenIfItCantBeSaved) {
-    put("file", "x");
+    for (const auto* name : {"eval_results.json", "eval_predictions.json"})
+        std::filesystem::create_directories(folder / "full" / name / "folder");
     put_model("qa", "answers");
     put("questions.jsonl",
         R"({"id": "a", "question": "w1", "context": "w2 w3", "answers": [{"text": "w3", "answer_start": 3}]})");
@@ -94,12 +137,11 @@ TEST_F(BadInput, WhatEvaluateFoundIsPrintedEvenIfItCantBeSaved) {
           {Arguments{"evaluate", "--model_name_or_path", path("answers"), "--validation_file", path("questions.jsonl"),
                      "--max_seq_length", "16", "--doc_stride", "4"},
            "eval_f1"}}) {
-        const auto outcome = run(command + Arguments{"--output_dir", path("file/out")});
+        const auto outcome = run(command + Arguments{"--output_dir", path("full")});
         EXPECT_EQ(outcome.code, kFailed);
         EXPECT_TRUE(outcome.json().contains(metric));
         ASSERT_EQ(errors(outcome).size(), 1U) << outcome.err;
-        EXPECT_PRED2(test::contains, errors(outcome).front(), path("file/out"));
-        EXPECT_EQ(test::slurp(path("file")), "x");
+        EXPECT_PRED2(test::contains, errors(outcome).front(), path("full"));
     }
 }
 
@@ -117,6 +159,22 @@ TEST_F(BadInput, AnswersOfWeightsThatAreNoNumbersAreRefused) {
 TEST_F(BadInput, ThreadsThatCantBeStartedAreAnError) {
     refuse(kFailed, predict({"--num_threads", "1024"}), {"threads: the system starts", "of 1023"}, "w1\n",
            "ulimit -v 1000000; ");
+}
+
+TEST_F(BadInput, TrainingThatGetsTooLittleMemoryOrTooFewThreadsSaysSo) {
+    for (const auto& command : {finetune(), importance(), distill()}) {
+        refuse(kFailed, command, {"memory: this process may use 585 MB of addresses (ulimit -v)"}, "",
+               "ulimit -v 600000; ");
+        launcher = "prlimit --as=800000000";
+        refuse(kFailed, command, {"memory: this process may use 762 MB"});
+        launcher.clear();
+    }
+    EXPECT_EQ(run(with_model("predict") + Arguments{"--max_seq_length", "16"}, "w1\n", "ulimit -v 600000; ").code, 0);
+    if (::geteuid() != 0 || std::system("setpriv --help > /dev/null 2>&1") != 0)
+        return;  // as another user, who has no processes
+    std::filesystem::permissions(folder, std::filesystem::perms::all);
+    launcher = "setpriv --reuid 54321 --clear-groups prlimit --nproc=1";
+    refuse(kFailed, finetune(), {"threads: the system starts 0 threads beside this one (ulimit -u)"});
 }
 
 TEST_F(BadInput, AFullStandardOutputIsAFailure) {
