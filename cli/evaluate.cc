@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <iostream>
 
 #include "command_line.h"
@@ -57,6 +60,7 @@ void run(EvaluateCommand o, const Session& session) {
     o.data = for_model(o.data, read_model_config(std::filesystem::path(model) / "config.json"));
     const auto result = run_evaluate(shared(o.inference, session.world), o.data, parse_split(o.split), session.sink);
     if (!session.world.is_first()) return;
+    if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "{}", result.class_table);
     print_result(result.metrics);  // first: it is there even if the folder can't be written to
     save_json(output_dir / "eval_results.json", result.metrics);
     if (!result.answers.empty())

@@ -108,6 +108,10 @@ EvaluationReport run_evaluate(const InferenceOptions& options, const DataOptions
         auto scores = score_logits(set, labels, output.logits, data);
         scoring += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         for (const auto& [name, value] : scores.metrics) metrics["eval_" + name + set.suffix] = value;
+        if (scores.report) {
+            metrics.update(details_of(*scores.report, labels.names));
+            result.class_table = to_table(*scores.report, labels.names);
+        }
         if (!set.questions) continue;
         result.questions = std::move(set.questions->set);
         result.answers = std::move(scores.answers);

@@ -37,6 +37,7 @@ struct EvaluationReport {
     nlohmann::json metrics;  // and the speed
     QuestionSet questions;   // these two: of question answering
     std::vector<QuestionAnswer> answers;
+    std::string class_table = {};  // for people; of classes that are no known task's
 };
 EvaluationReport run_evaluate(const InferenceOptions& options, const DataOptions& data, Split split, const Sink& sink);
 

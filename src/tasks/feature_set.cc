@@ -167,7 +167,7 @@ Scores score_logits(const FeatureSet& set, const Labels& labels, std::span<const
         const auto chosen = answer_options(options);
         auto answers = choose_answers(set.questions->set, set.questions->windows, logits, chosen);
         auto metrics = score_answers(*set.questions, answers, chosen);
-        return {std::move(metrics), std::move(answers)};
+        return {std::move(metrics), std::move(answers), {}};
     }
     std::vector<double> expected;
     double loss = 0.0;
@@ -181,7 +181,10 @@ Scores score_logits(const FeatureSet& set, const Labels& labels, std::span<const
     for (auto* classes : {&decisions, &expected}) take_task_order(options, labels, *classes);
     auto metrics = compute_metrics(task_metrics(options, labels.problem_type).names, decisions, expected);
     metrics.emplace_back("loss", loss / static_cast<double>(std::max<std::size_t>(1, expected.size())));
-    return {std::move(metrics), {}};
+    Scores scores{std::move(metrics), {}, {}};
+    if (options.task_name.empty() && labels.problem_type == ProblemType::classification)
+        scores.report = report_classes(width, decisions, expected);
+    return scores;
 }
 
 }  // namespace moebert

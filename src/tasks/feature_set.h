@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tasks/class_report.h"
 #include "tasks/data_options.h"
 #include "tasks/metrics.h"
 #include "tasks/squad_features.h"
@@ -62,6 +63,7 @@ std::vector<std::size_t> logit_starts(std::span<const Feature> features, const M
 struct Scores {
     Metrics metrics;                      // the task's, and the mean loss but for question answering
     std::vector<QuestionAnswer> answers;  // question answering's
+    std::optional<ClassReport> report;    // of classes that are no known task's
 };
 Scores score_logits(const FeatureSet& set, const Labels& labels, std::span<const float> logits,
                     const DataOptions& options);

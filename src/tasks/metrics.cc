@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "tasks/class_report.h"
 
 namespace moebert {
 namespace {
@@ -75,6 +76,7 @@ double compute_metric(const std::string& name, Values predictions, Values labels
         {"pearson", pearson},
         {"spearmanr", spearman},
         {"mse", mean_squared_error}};
+    if (name.ends_with("_macro") || name.ends_with("_weighted")) return class_average(name, predictions, labels);
     const auto found = known.find(name);
     if (found == known.end()) fail("unknown metric \"{}\"", name);
     return found->second(predictions, labels);

@@ -19,7 +19,8 @@ double spearman(std::span<const double> predictions, std::span<const double> lab
 double mean_squared_error(std::span<const double> predictions, std::span<const double> labels);
 
 // Name and value, in the order asked for. Names as Hugging Face's GLUE metrics have them: accuracy, f1,
-// matthews_correlation, pearson, spearmanr, mse, and combined_score, the mean of those before it.
+// matthews_correlation, pearson, spearmanr, mse, and combined_score, the mean of those before it; or an average over
+// classes (tasks/class_report.h).
 using Metrics = std::vector<std::pair<std::string, double>>;
 
 Metrics compute_metrics(const std::vector<std::string>& names, std::span<const double> predictions,

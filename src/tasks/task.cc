@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "tasks/class_report.h"
 #include "tasks/labels.h"
 
 namespace moebert {
@@ -110,7 +111,9 @@ const TaskInfo& find_task(std::string_view name) {
 
 std::vector<std::string> default_metrics(ProblemType problem_type) {
     if (problem_type == ProblemType::regression) return {"mse", "pearson", "spearmanr"};
-    return {"accuracy"};
+    std::vector<std::string> names = {"accuracy"};
+    names.insert(names.end(), class_average_names().begin(), class_average_names().end());
+    return names;
 }
 
 std::string default_best_metric(ProblemType problem_type) {

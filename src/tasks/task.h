@@ -66,7 +66,7 @@ const TaskInfo& find_task(std::string_view name);
 bool is_squad(std::string_view name);     // either version
 bool is_squad_v2(std::string_view name);  // questions may have no answer
 
-// The metrics of data that is no known task: accuracy, or mse, pearson and spearmanr.
+// The metrics of data that is no known task: accuracy and averages over classes, or mse, pearson and spearmanr.
 std::vector<std::string> default_metrics(ProblemType problem_type);
 std::string default_best_metric(ProblemType problem_type);
 

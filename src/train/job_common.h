@@ -19,7 +19,7 @@ namespace moebert {
 // What the validation split says of a model.
 struct ValidationScores {
     Metrics metrics;
-    nlohmann::json details = nlohmann::json::object();  // what is no single number: expert_load
+    nlohmann::json details = nlohmann::json::object();  // what is no single number: expert_load, eval_report
 };
 
 // The validation split of a training job, which may be absent; then there are no metrics.

@@ -49,6 +49,7 @@ ValidationScores Validation::evaluate(const Model& model, const std::filesystem:
         const auto scores = score_logits(set, labels_of(model.config), output.logits, data_);
         for (const auto& [name, value] : scores.metrics) all.metrics.emplace_back(name + set.suffix, value);
         add_load(load, output.expert_load);
+        if (scores.report) all.details.update(details_of(*scores.report, model.config.label_names));
         if (set.questions && !answers_directory.empty() && processes_.is_first())
             save_answers(answers_directory, "eval_", set.questions->set, scores.answers, answer_options(data_));
     }

@@ -27,7 +27,7 @@ void cut_log(const std::filesystem::path& file, std::int64_t last) {
 // A number, or a list of layers' lists of experts' numbers.
 void add_scalars(EventFile& events, const std::string& tag, std::int64_t step, const nlohmann::json& value) {
     if (value.is_number()) return events.scalar(tag, step, value.get<double>());
-    if (!value.is_array() || value.empty() || !value.front().is_array()) return;
+    if (!tag.ends_with("/expert_load") || value.empty() || !value.front().is_array()) return;
     for (std::size_t k = 0; k < value.size(); ++k)
         for (std::size_t e = 0; e < value[k].size(); ++e)
             add_scalars(events, fmt::format("{}/layer_{}/expert_{}", tag, k, e), step, value[k][e]);

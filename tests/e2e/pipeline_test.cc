@@ -248,6 +248,29 @@ TEST_F(Pipeline, DistillLogsEveryTermOfTheLossAndTheExpertsLoad) {
     EXPECT_GE(training_lines, 8);
 }
 
+TEST_F(Pipeline, ClassesAreScoredOneByOneAndAnyAverageChoosesTheBest) {
+    put_class_data();
+    fine_tune();
+    const auto evaluated = succeed({"evaluate", "--model_name_or_path", path("teacher"), "--validation_file",
+                                    path("dev.tsv"), "--max_seq_length", "16"})
+                               .json();
+    double f1 = 0.0, hits = 0.0;
+    for (const auto& [name, scores] : evaluated.at("eval_report").items()) {
+        EXPECT_EQ(scores.at("support"), 8) << name;
+        f1 += scores.at("f1").get<double>() / 3;
+        hits += scores.at("recall").get<double>() * 8;
+    }
+    EXPECT_NEAR(evaluated.at("eval_f1_macro").get<double>(), f1, 1e-12);
+    EXPECT_NEAR(evaluated.at("eval_recall_weighted").get<double>(), hits / 24, 1e-12);
+    EXPECT_EQ(evaluated.at("eval_confusion_matrix").size(), 3U);
+    EXPECT_EQ(read_json("teacher/all_results.json").at("eval_f1_macro"), evaluated.at("eval_f1_macro"));
+    const auto results = succeed(distill("student") + experts +
+                                 Arguments{"--evaluation_strategy", "epoch", "--load_best_model_at_end",
+                                           "--metric_for_best_model", "eval_f1_macro"})
+                             .json();
+    EXPECT_EQ(results.at("best_metric"), results.at("eval_f1_macro"));
+}
+
 TEST_F(Pipeline, TheExpertsLoadIsInTheResultsAndOnTheCard) {
     put_class_data();
     fine_tune();

@@ -19,12 +19,13 @@ FeatureSet labelled(const std::vector<double>& labels) {
 TEST(ScoreLogits, ComparesDecisionsWithLabelsAndAddsTheLoss) {
     const std::vector<float> logits{1, 0, 0, 1, 3, 2};
     const auto metrics = score_logits(labelled({0, 1, 1}), kTwo, logits, {}).metrics;
-    ASSERT_EQ(metrics.size(), 2U);
+    ASSERT_EQ(metrics.size(), 8U);
     EXPECT_EQ(metrics[0].first, "accuracy");
     EXPECT_NEAR(metrics[0].second, 2.0 / 3, 1e-12);
-    EXPECT_EQ(metrics[1].first, "loss");
+    EXPECT_EQ(metrics[1].first, "precision_macro");
+    EXPECT_EQ(metrics.back().first, "loss");
     const double right = std::log(1 + std::exp(-1.0)), wrong = std::log(1 + std::exp(1.0));
-    EXPECT_NEAR(metrics[1].second, (2 * right + wrong) / 3, 1e-12);
+    EXPECT_NEAR(metrics.back().second, (2 * right + wrong) / 3, 1e-12);
 }
 
 TEST(ScoreLogits, LossOfNumbersIsTheMeanSquare) {

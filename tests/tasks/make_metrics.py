@@ -11,7 +11,13 @@ import warnings
 
 import numpy
 from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    matthews_corrcoef,
+    precision_recall_fscore_support,
+)
 
 warnings.simplefilter("ignore")
 random = numpy.random.default_rng(3)
@@ -27,6 +33,22 @@ def classification(predictions, labels):
         f1=float(f1_score(labels, predictions)) if binary else None,
         matthews_correlation=float(matthews_corrcoef(labels, predictions)),
     )
+
+
+def report(classes, predictions, labels):
+    """Averages over the classes that occur, and every class's figures; zero_division's default is 0."""
+    predictions, labels = [int(x) for x in predictions], [int(x) for x in labels]
+    case = dict(classes=classes, predictions=predictions, labels=labels)
+    for average in ("macro", "weighted"):
+        values = precision_recall_fscore_support(labels, predictions, average=average)
+        for name, value in zip(("precision", "recall", "f1"), values, strict=False):
+            case[f"{name}_{average}"] = float(value)
+    each = precision_recall_fscore_support(labels, predictions, labels=range(classes))
+    for name, values in zip(("precision", "recall", "f1", "support"), each, strict=True):
+        case[name] = values.tolist()
+    if classes <= 20:
+        case["confusion"] = confusion_matrix(labels, predictions, labels=range(classes)).tolist()
+    return case
 
 
 def regression(predictions, labels):
@@ -61,6 +83,17 @@ cases = dict(
         regression([1e8 + 1, 1e8 + 2, 1e8 + 4], [1, 2, 3]),
         regression(noise, numpy.round(noise + random.normal(size=20), 3)),
         regression(random.integers(0, 6, 30), random.integers(0, 6, 30) * 0.5),
+    ],
+    report=[
+        report(2, [0, 1, 1, 0, 1], [0, 1, 0, 0, 1]),
+        report(3, [1, 1, 1], [0, 0, 0]),
+        report(4, [0, 1, 2, 2, 1, 0, 2], [0, 2, 2, 2, 1, 1, 0]),
+        report(2, [1], [1]),
+        report(7, random.integers(0, 7, 60), random.integers(0, 7, 60)),
+        report(9, random.integers(0, 9, 90), random.integers(0, 9, 90)),
+        report(20, random.integers(0, 19, 200), random.integers(1, 20, 200)),
+        report(150, random.integers(0, 150, 400), random.integers(0, 150, 400)),
+        report(300, random.integers(0, 300, 900), random.integers(0, 300, 900)),
     ],
 )
 target = pathlib.Path(__file__).parent / "data" / "metrics.json"
