@@ -36,9 +36,14 @@ void check_options(const TrainOptions& o) {
     sensible("gradient_accumulation_steps", o.gradient_accumulation_steps);
     require(o.num_train_epochs > 0 && o.num_train_epochs <= kMost, "num_train_epochs",
             fmt::to_string(o.num_train_epochs), "more than 0, at most 1000000");
-    positive("logging_steps", o.logging_steps);
-    positive("save_steps", o.save_steps);
-    if (o.eval_steps) positive("eval_steps", *o.eval_steps);
+    const auto steps = [](const char* name, double value) {
+        const bool whole = value >= 1 && value <= 1e9 && value == std::floor(value);
+        require(whole || (value > 0 && value < 1), name, fmt::to_string(value),
+                "a whole number of steps, or a share of all steps between 0 and 1");
+    };
+    steps("logging_steps", o.logging_steps);
+    steps("save_steps", o.save_steps);
+    if (o.eval_steps) steps("eval_steps", *o.eval_steps);
     if (o.save_total_limit) positive("save_total_limit", *o.save_total_limit);
     require(o.learning_rate >= 0 && std::isfinite(o.learning_rate), "learning_rate", fmt::to_string(o.learning_rate),
             "0 or more");
@@ -51,6 +56,10 @@ void check_options(const TrainOptions& o) {
     require(is_decay(o.adam_beta2), "adam_beta2", fmt::to_string(o.adam_beta2), "0 or more, below 1");
     if (o.dropout)
         require(*o.dropout >= 0 && *o.dropout < 1, "dropout", fmt::to_string(*o.dropout), "0 or more, below 1");
+    require(o.label_smoothing_factor >= 0 && o.label_smoothing_factor < 1, "label_smoothing_factor",
+            fmt::to_string(o.label_smoothing_factor), "0 or more, below 1");
+    require(o.optim == "adamw_torch" || o.optim == "adamw_torch_fused" || o.optim == "adamw_hf", "optim",
+            "'" + o.optim + "'", "adamw_torch, adamw_torch_fused or adamw_hf, which are the same AdamW");
     require(o.adam_epsilon > 0 && std::isfinite(o.adam_epsilon), "adam_epsilon", fmt::to_string(o.adam_epsilon),
             "more than 0");  // weights without a gradient would be 0 / 0
     require(o.ddp_timeout >= 1 && o.ddp_timeout <= kMost, "ddp_timeout", std::to_string(o.ddp_timeout), "1 to 1000000");

@@ -109,6 +109,7 @@ nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, c
     auto job = given;
     job.data = for_model(job.data, checkpoint->config);
     check_before_work(job, options, distill, *checkpoint);
+    check_label_smoothing(job.train, checkpoint->config.problem_type);
     LoadBalance balance(distill.load_balance);
     const auto input = load_text_input(job.model_name_or_path, checkpoint->config, job.data.max_seq_length,
                                        job.train.num_threads, sink);
@@ -147,7 +148,8 @@ nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, c
     training_job.settings = std::move(settings);
     training_job.checkpoint = resumed;
     training_job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {
-        return distillation_step(models, {distill.distill_weight, balance.weight()}, batch, forward_options, share);
+        return distillation_step(models, {distill.distill_weight, balance.weight(), job.train.label_smoothing_factor},
+                                 batch, forward_options, share);
     };
     if (!scores_first) lock = lock_output(job.train, processes);
     return train_and_save(job, training_job, validation, sink);

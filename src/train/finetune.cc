@@ -57,6 +57,7 @@ nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     auto training = load_labelled(job.data, Split::train, FeatureUse::training, std::nullopt, input, sink);
     auto& train_set = training.front();
     take_label_order(train_set, model_labels);
+    check_label_smoothing(job.train, train_set.labels.problem_type);
     tell_labels(train_set.labels, sink);
     const auto resumed = common_checkpoint(job.train, {job.model_name_or_path}, processes, sink);
     auto model = load_for_task(job, resumed.value_or(job.model_name_or_path), train_set.labels, sink);
@@ -68,7 +69,9 @@ nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     training_job.checkpoint = resumed;
     training_job.loss = [&](const Batch& batch, const ForwardOptions& options, StepShare share) {
         const auto output = forward(model, batch, options);
-        const auto loss = share.sentences * task_losses(model.config.problem_type, output.logits, batch).mean();
+        const auto loss =
+            share.sentences *
+            task_losses(model.config.problem_type, output.logits, batch, job.train.label_smoothing_factor).mean();
         return StepLoss{loss, {loss}, {}};
     };
     const auto lock = lock_output(job.train, processes);

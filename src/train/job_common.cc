@@ -94,6 +94,13 @@ torch::Device training_device(const JobContext& job, const Sink& sink) {
     return torch::kCPU;
 }
 
+void check_label_smoothing(const TrainOptions& options, ProblemType problem_type) {
+    if (options.label_smoothing_factor > 0 && problem_type != ProblemType::classification)
+        fail_usage("label_smoothing_factor: {} given; it is for classes, and the data has {}",
+                   options.label_smoothing_factor,
+                   problem_type == ProblemType::regression ? "numbers as labels" : "questions");
+}
+
 Processes join_processes(const JobContext& job) {
     check_options(job.train);
     return Processes(job.world, job.train.ddp_timeout);

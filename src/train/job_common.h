@@ -61,6 +61,9 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
 // otherwise.
 torch::Device training_device(const JobContext& job, const Sink& sink);
 
+// A UsageError where there are no classes whose labels could be smoothed.
+void check_label_smoothing(const TrainOptions& options, ProblemType problem_type);
+
 // Checks the options before it waits for the other processes, so that none writes before all have looked.
 Processes join_processes(const JobContext& job);
 

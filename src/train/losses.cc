@@ -27,10 +27,11 @@ torch::Tensor symmetric_kl(const torch::Tensor& student, const torch::Tensor& te
 
 }  // namespace
 
-torch::Tensor task_losses(ProblemType problem_type, const torch::Tensor& logits, const Batch& batch) {
+torch::Tensor task_losses(ProblemType problem_type, const torch::Tensor& logits, const Batch& batch,
+                          double label_smoothing) {
     switch (problem_type) {
         case ProblemType::classification:
-            return at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::None);
+            return at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::None, -100, label_smoothing);
         case ProblemType::regression:
             return at::mse_loss(logits.squeeze(1), batch.labels, at::Reduction::None);
         case ProblemType::question_answering:
@@ -61,7 +62,7 @@ DistillationLoss distillation_loss(const ForwardResult& student, const ForwardRe
                                    ProblemType problem_type, const DistillationWeights& weights,
                                    const StepShare& share) {
     DistillationLoss loss;
-    loss.task = share.sentences * task_losses(problem_type, student.logits, batch).mean();
+    loss.task = share.sentences * task_losses(problem_type, student.logits, batch, weights.label_smoothing).mean();
     loss.hidden = share.tokens * hidden_distance(student.hidden_states, teacher.hidden_states);
     loss.prediction =
         share.sentences * prediction_distance(problem_type, student.logits, teacher.logits, *batch.layout);

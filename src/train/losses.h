@@ -16,7 +16,9 @@ struct StepShare {
 };
 
 // The task's loss of every sentence, (B): cross-entropy, squared error, or the mean of start's and end's cross-entropy.
-torch::Tensor task_losses(ProblemType problem_type, const torch::Tensor& logits, const Batch& batch);
+// `label_smoothing` is the share of a class's target that all classes get alike.
+torch::Tensor task_losses(ProblemType problem_type, const torch::Tensor& logits, const Batch& batch,
+                          double label_smoothing = 0.0);
 
 // How far the student's predictions are from the teacher's: symmetric KL divergence, 1/2 sum (p - q)(log p - log q),
 // averaged over sentences; squared error for regression; the mean of both ends' divergence for question answering.
@@ -29,6 +31,7 @@ torch::Tensor hidden_distance(const std::vector<torch::Tensor>& student, const s
 struct DistillationWeights {
     double distill = 1.0;  // lambda
     double load_balance = 0.0;
+    double label_smoothing = 0.0;  // of the task's loss
 };
 
 struct DistillationLoss {

@@ -10,7 +10,7 @@ namespace moebert {
 
 class Schedule {
 public:
-    // Throws a UsageError for an unknown lr_scheduler_type.
+    // Throws a UsageError for an unknown lr_scheduler_type, or a learning rate that it can't have.
     Schedule(const TrainOptions& options, std::int64_t total_steps);
 
     double learning_rate(std::int64_t step) const;  // of step 0, 1, ...
@@ -18,8 +18,11 @@ public:
 private:
     double factor(double step) const;
 
-    enum class Kind { linear, cosine, constant } kind_;
+    enum class Kind { linear, cosine, polynomial, constant } kind_;
     double peak_, warmup_, total_;
 };
+
+// How many steps a number of steps means: below 1 a share of all, rounded up.
+std::int64_t resolve_steps(double steps, std::int64_t total_steps);
 
 }  // namespace moebert

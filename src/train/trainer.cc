@@ -91,8 +91,7 @@ public:
     TrainingResult run() {
         sink_.info("training: {} sentences, {} steps of {}", job_.features.size(), total_steps_, sentences_a_step_);
         while (!is_over()) {
-            const auto order = epoch_order(job_.features.size(), static_cast<std::uint64_t>(options_.seed),
-                                           result_.steps / steps_an_epoch_);
+            const auto order = order_of(result_.steps / steps_an_epoch_);
             for (auto i = result_.steps % steps_an_epoch_; i < steps_an_epoch_ && !is_over(); ++i)
                 step(std::span(order).subspan(
                     static_cast<std::size_t>(i * sentences_a_step_),
@@ -106,6 +105,15 @@ private:
         std::error_code none;
         return job_.checkpoint && std::filesystem::equivalent(std::filesystem::absolute(*job_.checkpoint).parent_path(),
                                                               options_.output_dir, none);
+    }
+
+    std::vector<std::int64_t> order_of(std::int64_t epoch) const {
+        auto order = epoch_order(job_.features.size(), static_cast<std::uint64_t>(options_.seed), epoch);
+        if (!options_.group_by_length) return order;
+        std::vector<std::int64_t> lengths;
+        for (const auto& feature : job_.features) lengths.push_back(std::ssize(feature.input_ids));
+        group_by_length(order, lengths, sentences_a_step_);
+        return order;
     }
 
     // What a run must have in common with the one whose checkpoint it goes on from: the result depends on it. How a
@@ -126,6 +134,8 @@ private:
                 {"adam_beta2", o.adam_beta2},
                 {"adam_epsilon", o.adam_epsilon},
                 {"max_grad_norm", o.max_grad_norm},
+                {"label_smoothing_factor", o.label_smoothing_factor},
+                {"group_by_length", o.group_by_length},
                 {"dropout", o.dropout ? nlohmann::json(*o.dropout) : nlohmann::json()},
                 {"precision", precision()},
                 {"job", job_.settings}};
@@ -212,7 +222,8 @@ private:
         if (job_.balance) job_.balance->observe(sums.load);
         watch_.observe(sums.load, result_.steps);
         report(sums.loss);
-        if (result_.steps % options_.logging_steps == 0 || is_last()) write_log(rate, norm);
+        if (result_.steps % resolve_steps(options_.logging_steps, total_steps_) == 0 || is_last())
+            write_log(rate, norm);
         after_step(sums.signal);
     }
 
@@ -342,8 +353,8 @@ private:
 
     double epoch() const { return static_cast<double>(result_.steps) / static_cast<double>(steps_an_epoch_); }
 
-    bool is_due(const std::string& strategy, std::int64_t every) const {
-        if (strategy == "steps") return result_.steps % every == 0;
+    bool is_due(const std::string& strategy, double every) const {
+        if (strategy == "steps") return result_.steps % resolve_steps(every, total_steps_) == 0;
         return strategy == "epoch" && (result_.steps % steps_an_epoch_ == 0 || is_last());
     }
 

@@ -268,6 +268,32 @@ TEST_F(TrainingOptions, OptionsWithoutEffectAreWarnedOf) {
         EXPECT_PRED2(test::contains, outcome.err, name);
 }
 
+TEST_F(TrainingOptions, StepsMayBeSharesOfAllSteps) {
+    succeed(
+        finetune({"--max_steps", "8", "--logging_steps", "0.25", "--save_strategy", "steps", "--save_steps", "0.5"}));
+    std::vector<std::int64_t> steps;
+    for (const auto& line : test::json_lines(test::slurp(folder / "out/train_log.jsonl")))
+        if (line.at("event") == "train") steps.push_back(line.at("step"));
+    EXPECT_EQ(steps, (std::vector<std::int64_t>{2, 4, 6, 8}));
+    EXPECT_TRUE(exists("out/checkpoint-4"));
+    EXPECT_FALSE(exists("out/checkpoint-2"));
+    for (const char* value : {"0", "-0.5", "2.5"})
+        refuse(2, finetune({"--logging_steps", value}), {"logging_steps: ", "whole number of steps, or a share"});
+}
+
+TEST_F(TrainingOptions, OfHuggingFacesTrainerAreTaken) {
+    succeed(finetune({"--max_steps", "3", "--optim", "adamw_torch_fused", "--label_smoothing_factor", "0.1",
+                      "--group_by_length", "--lr_scheduler_type", "polynomial"}));
+    refuse(2, finetune({"--optim", "adafactor"}), {"optim: 'adafactor' given; expected adamw_torch"});
+    refuse(2, finetune({"--label_smoothing_factor", "1"}), {"label_smoothing_factor: 1 given"});
+}
+
+TEST_F(TrainingOptions, SmoothedLabelsAreThoseOfClasses) {
+    put_data("numbers.tsv", 6, [](int i) { return fmt::format("{}.5", i); });
+    refuse(2, finetune({"--train_file", path("numbers.tsv"), "--label_smoothing_factor", "0.1"}),
+           {"label_smoothing_factor: 0.1 given; it is for classes, and the data has numbers"});
+}
+
 TEST_F(TrainingOptions, FlagsOfOtherScriptsNeedNoValue) {
     const auto outcome = succeed(finetune({"--logging_first_step", "--max_steps", "1"}));
     ASSERT_EQ(warnings(outcome).size(), 1U);

@@ -38,6 +38,16 @@ TEST(TaskLosses, OfClassesAreCrossEntropies) {
     EXPECT_NEAR(losses[1].item<double>(), -std::log(softmax({2.0, -1.0, 0.0})[0]), 1e-6);
 }
 
+// (1 - e) times the label's loss, and e times the mean of all classes'.
+TEST(TaskLosses, OfSmoothedLabelsGiveEveryClassAShare) {
+    auto batch = batch_of({1});
+    batch.labels = torch::tensor({2}, torch::kInt64);
+    const auto losses = task_losses(ProblemType::classification, torch::tensor({{0.1, 0.2, 0.3}}), batch, 0.3);
+    const auto p = softmax({0.1, 0.2, 0.3});
+    const double all = -(std::log(p[0]) + std::log(p[1]) + std::log(p[2])) / 3;
+    EXPECT_NEAR(losses[0].item<double>(), -0.7 * std::log(p[2]) + 0.3 * all, 1e-6);
+}
+
 TEST(TaskLosses, OfNumbersAreSquaredErrors) {
     auto batch = batch_of({1, 1});
     batch.labels = torch::tensor({1.5F, -2.0F});

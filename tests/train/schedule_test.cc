@@ -61,8 +61,36 @@ TEST(Schedule, WarmUpMayTakeAllSteps) {
     expect_rates(rates(options, 4), {0.0, 0.25, 0.5, 0.75});
 }
 
+// 0.5 (1 + cos(pi ((cycles progress) mod 1))) of one cycle.
+TEST(Schedule, CosineWithRestartsOfOneCycleIsTheCosine) {
+    auto options = of_type("cosine_with_restarts");
+    options.warmup_steps = 1;
+    expect_rates(rates(options, 5), {0.0, 1.0, 0.5 + 0.5 * std::sqrt(0.5), 0.5, 0.5 - 0.5 * std::sqrt(0.5)});
+}
+
+// (rate - end) (1 - progress) + end, with end = 1e-7.
+TEST(Schedule, PolynomialFallsToItsEndInAStraightLine) {
+    auto options = of_type("polynomial");
+    options.warmup_steps = 2;
+    const double range = 1.0 - 1e-7;
+    expect_rates(rates(options, 6), {0.0, 0.5, 1.0, 0.75 * range + 1e-7, 0.5 * range + 1e-7, 0.25 * range + 1e-7});
+    options.learning_rate = 2e-5;
+    const Schedule schedule(options, 6);
+    EXPECT_DOUBLE_EQ(schedule.learning_rate(4), 0.5 * (2e-5 - 1e-7) + 1e-7);
+    EXPECT_DOUBLE_EQ(schedule.learning_rate(6), 1e-7);
+    options.learning_rate = 1e-7;
+    EXPECT_ERROR(Schedule(options, 6), "learning_rate: 1e-07 given; lr_scheduler_type polynomial");
+}
+
 TEST(Schedule, RefusesATypeItDoesNotKnow) {
-    EXPECT_ERROR(rates(of_type("polynomial"), 4), "lr_scheduler_type: 'polynomial' is unknown; expected linear");
+    EXPECT_ERROR(rates(of_type("inverse_sqrt"), 4), "lr_scheduler_type: 'inverse_sqrt' is unknown; expected linear");
+}
+
+TEST(ResolveSteps, TakesAShareOfAllStepsRoundedUp) {
+    EXPECT_EQ(resolve_steps(500, 10), 500);
+    EXPECT_EQ(resolve_steps(1, 10), 1);
+    EXPECT_EQ(resolve_steps(0.25, 10), 3);
+    EXPECT_EQ(resolve_steps(0.001, 10), 1);
 }
 
 }  // namespace
