@@ -18,9 +18,10 @@ void run(const SplitOptions& o, const Session& session) {
     check_output_dir(o.output_dir, o.model_name_or_path, o.overwrite_output_dir);
     const OutputFolder output(o.output_dir);
     warn_of_unused(o.moe, session.sink);
-    const auto plan = student_plan(o.moe, o.seed);
     const auto dense = load_checkpoint(o.model_name_or_path);
+    const auto plan = student_plan(o.moe, dense.config, o.seed);
     check_plan(plan, dense.config);
+    check_hash_list(plan);
     if (!dense.missing.empty())
         fail("{}: {} is missing; fine-tune the model first (`moebert finetune`)", o.model_name_or_path,
              dense.missing.front());

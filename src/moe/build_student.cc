@@ -10,7 +10,10 @@ void check_plan(const StudentPlan& plan, const ModelConfig& dense) {
     check_split({plan.moe.num_experts, plan.moe.expert_size, plan.moe.shared_size, dense.intermediate_size});
     if (!(plan.moe.expert_dropout >= 0 && plan.moe.expert_dropout < 1))  // NaN neither
         fail_usage("expert_dropout: {} given; expected 0 or more, below 1", plan.moe.expert_dropout);
-    if (plan.moe.route_method == RouteMethod::hash_balance && plan.hash_list.empty())
+}
+
+void check_hash_list(const StudentPlan& plan) {
+    if (plan.lacks_hash_list())
         fail_usage("route_method hash-balance: --hash_list is needed; `moebert hash-balance` makes one");
 }
 
@@ -32,9 +35,10 @@ Importance load_scores(const std::filesystem::path& file, const Checkpoint& dens
 
 Checkpoint build_student(const Checkpoint& dense, const StudentPlan& plan, const Importance* scores) {
     check_plan(plan, dense.config);
+    check_hash_list(plan);
     const auto& c = dense.config;
-    std::vector<std::int64_t> balanced;
-    if (plan.moe.route_method == RouteMethod::hash_balance)
+    auto balanced = plan.balanced;
+    if (plan.moe.route_method == RouteMethod::hash_balance && balanced.empty())
         balanced = load_hash_list(plan.hash_list, c.vocab_size, plan.moe.num_experts);
     const auto tables = make_hash_tables(plan.moe.route_method, c.num_hidden_layers, c.vocab_size, plan.moe.num_experts,
                                          plan.seed, balanced);

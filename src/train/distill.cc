@@ -2,6 +2,8 @@
 #include "core/error.h"
 #include "io/file.h"
 #include "moe/build_student.h"
+#include "moe/hash_table.h"
+#include "tasks/token_counts.h"
 #include "train/job_common.h"
 #include "train/losses.h"
 
@@ -24,6 +26,18 @@ Importance scores_for(const JobContext& job, const MoeOptions& options, const Ch
     return scores;
 }
 
+// As `moebert hash-balance` does it.
+std::vector<std::int64_t> make_hash_list(const JobContext& job, const StudentPlan& plan, const ModelConfig& teacher,
+                                         std::span<const Feature> features, const Processes& processes,
+                                         const Sink& sink) {
+    sink.info("no --hash_list: making one of the training examples");
+    auto list = balanced_hash_table(count_tokens(features, teacher.vocab_size), plan.moe.num_experts, plan.seed);
+    if (!processes.is_first()) return list;
+    make_folder(job.train.output_dir);
+    save_hash_list(std::filesystem::path(job.train.output_dir) / "hash_list.pkl", list);
+    return list;
+}
+
 Checkpoint make_student(const JobContext& job, const MoeOptions& options, const DistillOptions& distill,
                         const Checkpoint& teacher, const Model& teacher_model, std::span<const Feature> features,
                         const Processes& processes, const Sink& sink) {
@@ -42,7 +56,8 @@ Checkpoint make_student(const JobContext& job, const MoeOptions& options, const 
         if (options.expert_dropout) student.config.moe->expert_dropout = *options.expert_dropout;
         return student;
     }
-    const auto plan = student_plan(options, job.train.seed);
+    auto plan = student_plan(options, teacher.config, job.train.seed);
+    if (plan.lacks_hash_list()) plan.balanced = make_hash_list(job, plan, teacher.config, features, processes, sink);
     if (plan.split_method == SplitMethod::random) return build_student(teacher, plan, nullptr);
     const auto scores = scores_for(job, options, teacher, teacher_model, features, processes, sink);
     return build_student(teacher, plan, &scores);
@@ -53,9 +68,10 @@ void check_before_work(const JobContext& job, const MoeOptions& options, const D
     if (teacher.config.moe) fail("{}: is a mixture of experts; the teacher must be dense", job.model_name_or_path);
     if (!(distill.distill_weight >= 0))
         fail_usage("distill_weight: {} given; expected 0 or more", distill.distill_weight);
-    if (const auto p = moe_config(options).expert_dropout; !(p >= 0 && p < 1))
+    if (const auto p = options.expert_dropout.value_or(0); !(p >= 0 && p < 1))
         fail_usage("expert_dropout: {} given; expected 0 or more, below 1", p);
-    if (distill.student_name_or_path.empty()) check_plan(student_plan(options, job.train.seed), teacher.config);
+    if (distill.student_name_or_path.empty())
+        check_plan(student_plan(options, teacher.config, job.train.seed), teacher.config);
 }
 
 struct Pair {
@@ -93,10 +109,11 @@ StepLoss distillation_step(const Pair& models, const DistillationWeights& weight
 // What a resumed distillation must have in common with the one before.
 nlohmann::json distillation_settings(const MoeOptions& options, const DistillOptions& distill,
                                      const Checkpoint& teacher) {
+    const auto moe = moe_config(options, teacher.config.intermediate_size);
     return {{"teacher", checkpoint_digest(teacher)},    {"student", distill.student_name_or_path},
-            {"num_experts", options.num_experts},       {"expert_size", options.expert_size},
-            {"shared_size", options.shared_size},       {"route_method", options.route_method},
-            {"split_method", options.split_method},     {"expert_dropout", moe_config(options).expert_dropout},
+            {"num_experts", moe.num_experts},           {"expert_size", moe.expert_size},
+            {"shared_size", moe.shared_size},           {"route_method", options.route_method},
+            {"split_method", options.split_method},     {"expert_dropout", moe.expert_dropout},
             {"distill_weight", distill.distill_weight}, {"load_balance", nullptr}};  // that of gates: see below
 }
 
@@ -118,10 +135,13 @@ nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, c
     const Validation validation(job, labels, input, processes, sink);
     const auto resumed =
         common_checkpoint(job.train, {job.model_name_or_path, distill.student_name_or_path}, processes, sink);
-    const bool scores_first = !resumed && distill.student_name_or_path.empty() && options.importance_file.empty() &&
-                              parse_split_method(options.split_method) != SplitMethod::random;
+    const bool makes_student = !resumed && distill.student_name_or_path.empty();
+    const bool writes_first =
+        makes_student &&
+        (student_plan(options, checkpoint->config, job.train.seed).lacks_hash_list() ||
+         (options.importance_file.empty() && parse_split_method(options.split_method) != SplitMethod::random));
     std::unique_ptr<FolderLock> lock;
-    if (scores_first) lock = lock_output(job.train, processes);  // before that work, which leaves a file there
+    if (writes_first) lock = lock_output(job.train, processes);  // before that work, which leaves a file there
     if (distill.student_name_or_path.empty()) warn_of_unused(options, sink);
     auto models = load_pair(job, options, distill, training.front().features, *checkpoint, resumed, processes, sink);
     const auto method = models.student.config.moe->route_method;
@@ -151,7 +171,7 @@ nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, c
         return distillation_step(models, {distill.distill_weight, balance.weight(), job.train.label_smoothing_factor},
                                  batch, forward_options, share);
     };
-    if (!scores_first) lock = lock_output(job.train, processes);
+    if (!writes_first) lock = lock_output(job.train, processes);
     return train_and_save(job, training_job, validation, sink);
 }
 

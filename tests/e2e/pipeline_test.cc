@@ -248,6 +248,16 @@ TEST_F(Pipeline, DistillLogsEveryTermOfTheLossAndTheExpertsLoad) {
     EXPECT_GE(training_lines, 8);
 }
 
+TEST_F(Pipeline, DistillMakesTheHashListThatHashBalanceMakes) {
+    put_class_data();
+    fine_tune();
+    const auto outcome = succeed(distill("student") + experts + Arguments{"--route_method", "hash-balance"});
+    EXPECT_PRED2(test::contains, outcome.err, "no --hash_list: making one of the training examples");
+    succeed({"hash-balance", "--model_name_or_path", path("teacher"), "--train_file", path("train.tsv"),
+             "--max_seq_length", "16", "--output_dir", path("list")});
+    EXPECT_EQ(test::slurp(folder / "student/hash_list.pkl"), test::slurp(folder / "list/hash_list.pkl"));
+}
+
 TEST_F(Pipeline, ClassesAreScoredOneByOneAndAnyAverageChoosesTheBest) {
     put_class_data();
     fine_tune();

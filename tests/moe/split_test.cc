@@ -250,7 +250,15 @@ TEST_F(BuildStudent, LoadsAsACheckpointAndSavesTheSameAgain) {
 
 TEST_F(BuildStudent, RefusesHashBalanceWithoutAList) {
     plan.moe.route_method = RouteMethod::hash_balance;
-    EXPECT_ERROR(check_plan(plan, dense.config), "--hash_list is needed");
+    EXPECT_ERROR(check_hash_list(plan), "--hash_list is needed");
+    EXPECT_ERROR(build_student(dense, plan, nullptr), "--hash_list is needed");
+}
+
+TEST_F(BuildStudent, TakesAListThatIsNoFile) {
+    plan.moe.route_method = RouteMethod::hash_balance;
+    plan.balanced.assign(97, 2);
+    const auto student = build_student(dense, plan, nullptr);
+    EXPECT_EQ(student.tensors.at("bert.encoder.layer.2.experts.hash_list").as<std::int64_t>()[96], 2);
 }
 
 TEST_F(BuildStudent, RefusesADropoutThatIsNoProbability) {
