@@ -9,6 +9,7 @@
 #include "io/pickle.h"
 #include "io/safetensors.h"
 #include "io/torch_file.h"
+#include "moe/cost.h"
 #include "moe/importance.h"
 
 namespace moebert {
@@ -38,14 +39,13 @@ std::int64_t used_by_token(const ModelConfig& c, std::int64_t all, const TensorM
 
 // Multiply-adds count two. Attention's products grow with the sentence and are given for 128 tokens.
 nlohmann::json flops(const ModelConfig& c) {
-    const std::int64_t h = c.hidden_size, width = c.moe ? c.moe->expert_size : c.intermediate_size;
-    const std::int64_t gate = c.moe && is_gated(c.moe->route_method) ? c.moe->num_experts * h : 0;
-    const std::int64_t feed_forward = 2 * (2 * h * width + gate), projections = 2 * 4 * h * h,
-                       attention = 2 * 2 * 128 * h;
-    return {{"feed_forward", c.num_hidden_layers * feed_forward},
-            {"attention_projections", c.num_hidden_layers * projections},
-            {"attention_at_128_tokens", c.num_hidden_layers * attention},
-            {"total_at_128_tokens", c.num_hidden_layers * (feed_forward + projections + attention)}};
+    const std::int64_t h = c.hidden_size, layers = c.num_hidden_layers;
+    const std::int64_t feed_forward = 2 * feed_forward_multiply_adds(c), projections = layers * 2 * 4 * h * h,
+                       attention = layers * 2 * 2 * 128 * h;
+    return {{"feed_forward", feed_forward},
+            {"attention_projections", projections},
+            {"attention_at_128_tokens", attention},
+            {"total_at_128_tokens", feed_forward + projections + attention}};
 }
 
 double cosine(std::span<const float> a, std::span<const float> b) {

@@ -106,6 +106,20 @@ StepLoss distillation_step(const Pair& models, const DistillationWeights& weight
     return {loss.total, {loss.task, loss.hidden, loss.prediction, loss.balance}, output.expert_load};
 }
 
+// With the sizes that are not given but follow from the teacher's.
+nlohmann::json all_options(const JobContext& job, MoeOptions options, const DistillOptions& distill,
+                           const ModelConfig& teacher) {
+    if (distill.student_name_or_path.empty()) {
+        const auto moe = moe_config(options, teacher.intermediate_size);
+        options.expert_size = moe.expert_size;
+        options.shared_size = moe.shared_size;
+    }
+    auto all = options_of(job);
+    all.update(options_to_json(options));
+    all.update(options_to_json(distill));
+    return all;
+}
+
 // What a resumed distillation must have in common with the one before.
 nlohmann::json distillation_settings(const MoeOptions& options, const DistillOptions& distill,
                                      const Checkpoint& teacher) {
@@ -153,6 +167,7 @@ nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, c
         if (balance.weight() > 0)  // a pass's tokens are balanced
             settings["sentences_a_pass"] = job.train.per_device_train_batch_size * processes.size();
     }
+    const auto teacher_config = checkpoint->config;
     checkpoint.reset();
     const auto teacher_scores = validation.evaluate(models.teacher).metrics;
     freeze_weights(models.teacher, compute_dtype(job.train, models.teacher.device(), {}));
@@ -164,7 +179,9 @@ nlohmann::json run_distill(const JobContext& given, const MoeOptions& options, c
         training_job.balance = &balance;
     }
     training_job.best_metric = validation.best_metric();
+    training_job.options = all_options(job, options, distill, teacher_config);
     training_job.teacher = teacher_scores;
+    training_job.teacher_config = teacher_config;
     training_job.settings = std::move(settings);
     training_job.checkpoint = resumed;
     training_job.loss = [&](const Batch& batch, const ForwardOptions& forward_options, StepShare share) {

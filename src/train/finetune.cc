@@ -64,6 +64,7 @@ nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     const Validation validation(job, train_set.labels, input, processes, sink);
 
     TrainingJob training_job{.model = model, .features = train_set.features, .processes = processes};
+    training_job.options = options_of(job);
     training_job.terms = {"task"};
     training_job.best_metric = validation.best_metric();
     training_job.checkpoint = resumed;

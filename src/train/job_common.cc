@@ -48,6 +48,13 @@ nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics) {
     return out;
 }
 
+nlohmann::json options_of(const JobContext& job) {
+    nlohmann::json options{{"model_name_or_path", job.model_name_or_path}};
+    options.update(options_to_json(job.data));
+    options.update(options_to_json(job.train));
+    return options;
+}
+
 Importance measure_importance(const Model& model, std::span<const Feature> features, std::int64_t batch_size,
                               torch::ScalarType dtype, ImportanceSource source, const Processes& processes,
                               const Sink& sink) {

@@ -54,6 +54,7 @@ private:
 // Trains (`training.evaluate` is set here; the output folder is locked), and leaves model, tokenizer, options, results
 // and model card in output_dir, those of the first process. The teacher's scores are written beside the student's own.
 // Returns what all_results.json holds.
+// training_args.json holds the options.
 nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, const Validation& validation,
                               const Sink& sink);
 
@@ -78,9 +79,13 @@ std::unique_ptr<FolderLock> lock_output(const TrainOptions& options, const Proce
 
 nlohmann::json with_prefix(const std::string& prefix, const Metrics& metrics);
 
-// README.md: what the model is, the command that made it, its scores.
+// Every option of the job by name, as a recipe has them.
+nlohmann::json options_of(const JobContext& job);
+
+// README.md, with the metadata that Hugging Face's Hub reads: what the model is, the command and the options that made
+// it, its scores.
 void save_model_card(const std::filesystem::path& directory, const ModelConfig& config, const JobContext& job,
-                     const nlohmann::json& results);
+                     const nlohmann::json& options, const nlohmann::json& results);
 
 // Scores on all the examples of `features`, batch by batch, shared out among processes.
 Importance measure_importance(const Model& model, std::span<const Feature> features, std::int64_t batch_size,

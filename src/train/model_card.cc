@@ -1,6 +1,9 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <vector>
 
 #include "core/json_text.h"
@@ -56,18 +59,95 @@ std::string load_section(const nlohmann::json& results) {
     return fmt::format("\n## Expert load\n\nEach expert's share of a layer's tokens.\n\n{}\n{}\n{}", head, rule, rows);
 }
 
+// A table's cell holds no line ends, and a bar only escaped.
+std::string cell(const std::string& text) {
+    std::string out;
+    for (const char c : text) out += c == '|' ? "\\|" : c == '\n' || c == '\r' ? " " : std::string(1, c);
+    return out;
+}
+
+std::string option_section(const nlohmann::json& options) {
+    std::string rows;
+    for (const auto& [name, value] : options.items())
+        if (!value.is_null() && value != "") rows += fmt::format("| {} | {} |\n", name, cell(plain_text(value)));
+    return fmt::format("\n## Hyperparameters\n\n| option | value |\n| --- | --- |\n{}", rows);
+}
+
+// A fence longer than any run of backticks in the text.
+std::string fenced(const std::string& text) {
+    std::string fence = "```";
+    while (text.find(fence) != std::string::npos) fence += '`';
+    return fmt::format("{}\n{}\n{}", fence, text, fence);
+}
+
+// A double-quoted string of JSON is one of YAML too.
+std::string quote(const std::string& text) { return json_text(nlohmann::json(text)); }
+
+// What the Hub calls a metric; empty for what it has no name for.
+std::string hub_metric(std::string name) {
+    static const std::map<std::string, std::string> names = {{"accuracy", "accuracy"},
+                                                             {"f1", "f1"},
+                                                             {"f1_macro", "f1"},
+                                                             {"precision_macro", "precision"},
+                                                             {"pearson", "pearsonr"},
+                                                             {"mse", "mse"},
+                                                             {"spearmanr", "spearmanr"},
+                                                             {"recall_macro", "recall"},
+                                                             {"exact", "exact_match"},
+                                                             {"exact_match", "exact_match"},
+                                                             {"matthews_correlation", "matthews_correlation"}};
+    const auto found = names.find(name);
+    return found == names.end() ? "" : found->second;
+}
+
+// The name of a repository on the Hub where the path may be one, else of the folder.
+std::string base_model(const std::string& path) {
+    const bool is_id = std::ranges::count(path, '/') <= 1 && !path.starts_with('/') && !path.starts_with('.');
+    return is_id ? path : name_of(path);
+}
+
+std::string dataset_of(const DataOptions& data) {
+    if (data.task_name.empty()) return std::filesystem::path(data.train_file).filename().string();
+    return is_squad_v2(data.task_name) ? "squad_v2" : is_squad(data.task_name) ? "squad" : "glue";
+}
+
+// https://huggingface.co/docs/hub/model-cards#model-card-metadata
+std::string metadata(const std::string& name, const ModelConfig& config, const JobContext& job,
+                     const nlohmann::json& results) {
+    const auto* task =
+        config.problem_type == ProblemType::question_answering ? "question-answering" : "text-classification";
+    std::set<std::string> metrics;
+    std::string values;
+    for (const auto& [key, value] : results.items()) {
+        const auto metric = key.starts_with("eval_") ? hub_metric(key.substr(5)) : "";
+        if (metric.empty() || !value.is_number()) continue;
+        metrics.insert(metric);
+        values += fmt::format("    - type: {}\n      name: {}\n      value: {}\n", metric, quote(key.substr(5)),
+                              json_text(value));
+    }
+    const auto dataset = quote(dataset_of(job.data));
+    auto text = fmt::format("library_name: {}\npipeline_tag: {}\nbase_model: {}\ndatasets:\n- {}\ntags:\n- bert\n{}",
+                            config.moe ? "moebert" : "transformers", task, quote(base_model(job.model_name_or_path)),
+                            dataset, config.moe ? "- mixture-of-experts\n" : "");
+    if (metrics.empty()) return text;
+    return text + fmt::format(
+                      "metrics:\n- {}\nmodel-index:\n- name: {}\n  results:\n  - task:\n      type: {}\n"
+                      "    dataset:\n      name: {}\n      type: {}\n    metrics:\n{}",
+                      fmt::join(metrics, "\n- "), quote(name), task, dataset, dataset, values);
+}
+
 }  // namespace
 
 void save_model_card(const std::filesystem::path& directory, const ModelConfig& config, const JobContext& job,
-                     const nlohmann::json& results) {
-    const auto task = job.data.task_name.empty() ? job.data.train_file : job.data.task_name;
+                     const nlohmann::json& options, const nlohmann::json& results) {
+    const auto name = name_of(directory);
+    const auto data = job.data.task_name.empty() ? job.data.train_file : job.data.task_name;
     const auto card = fmt::format(
-        "---\nlibrary_name: moebert\ntags:\n- bert\n{}---\n\n# {}\n\n{}\n\nTrained on {} from `{}`, on inputs of up to "
-        "{} tokens.\n\n## Made by\n\n"
-        "```\n{}\n```\n\n## Scores\n\n{}{}",
-        config.moe ? "- mixture-of-experts\n" : "", name_of(directory), describe_model(config), task,
-        job.model_name_or_path, results.at("max_seq_length").get<std::int64_t>(), job.command, score_table(results),
-        load_section(results));
+        "---\n{}---\n\n# {}\n\n{}\n\nTrained on {} from `{}`, on inputs of up to {} tokens.\n\n## Made by\n\n{}\n\n"
+        "## Scores\n\n{}{}{}",
+        metadata(name, config, job, results), name, describe_model(config), data, job.model_name_or_path,
+        results.at("max_seq_length").get<std::int64_t>(), fenced(job.command), score_table(results),
+        load_section(results), option_section(options));
     write_file_atomically(directory / "README.md", card);
 }
 

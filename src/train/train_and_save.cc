@@ -2,10 +2,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "io/file.h"
 #include "io/json.h"
+#include "moe/cost.h"
 #include "train/job_common.h"
 #include "train/training_log.h"
 
@@ -72,6 +74,41 @@ nlohmann::json training_summary(const TrainingResult& r) {
     return out;
 }
 
+// What a student has of its teacher: its score by the metric that chooses models, and what it costs.
+nlohmann::json kept_of_teacher(const TrainingJob& training, const nlohmann::json& results) {
+    const auto &teacher = *training.teacher_config, &student = training.model.config;
+    nlohmann::json kept{
+        {"feed_forward_multiply_adds_of_a_token",
+         {{"teacher", feed_forward_multiply_adds(teacher)}, {"student", feed_forward_multiply_adds(student)}}},
+        {"parameters", {{"teacher", parameter_count(teacher)}, {"student", parameter_count(student)}}}};
+    const auto student_score = results.value("eval_" + training.best_metric, NAN),
+               teacher_score = results.value("teacher_" + training.best_metric, NAN);
+    if (!(teacher_score > 0) || std::isnan(student_score)) return kept;  // a share of it would say nothing
+    kept["score"] = {{"metric", training.best_metric},
+                     {"teacher", teacher_score},
+                     {"student", student_score},
+                     {"share", student_score / teacher_score}};
+    return kept;
+}
+
+std::string kept_text(const nlohmann::json& kept) {
+    const auto& work = kept.at("feed_forward_multiply_adds_of_a_token");
+    const auto teacher_work = work.at("teacher").get<double>(), student_work = work.at("student").get<double>();
+    std::string text = "kept: ";
+    if (kept.contains("score")) {
+        const auto& score = kept.at("score");
+        text += fmt::format("{:.1f} % of the teacher's {} ({:.4f} of {:.4f}) with ",
+                            100 * score.at("share").get<double>(), score.at("metric").get<std::string>(),
+                            score.at("student").get<double>(), score.at("teacher").get<double>());
+    }
+    return text + fmt::format(
+                      "{:.1f} % of its feed-forward multiply-adds a token ({:.0f} of {:.0f}); {:.2f} million "
+                      "parameters, the teacher has {:.2f}",
+                      100 * student_work / teacher_work, student_work, teacher_work,
+                      kept.at("parameters").at("student").get<double>() * 1e-6,
+                      kept.at("parameters").at("teacher").get<double>() * 1e-6);
+}
+
 }  // namespace
 
 nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, const Validation& validation,
@@ -81,6 +118,7 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
     training.tokenizer_source = {job.model_name_or_path, validation.max_seq_length()};
     const std::filesystem::path output = job.train.output_dir;
     const bool writes = training.processes.is_first();
+    if (writes) save_json(output / "training_args.json", training.options);
     const auto trained = train(training, job.train, sink);
 
     auto results = training_summary(trained);
@@ -103,9 +141,13 @@ nlohmann::json train_and_save(const JobContext& job, TrainingJob& training, cons
         }
         results.update(evaluated);
     }
+    if (training.teacher_config) {
+        results["kept"] = kept_of_teacher(training, results);
+        sink.info("{}", kept_text(results.at("kept")));
+    }
     if (writes) {
         save_json(output / "all_results.json", results);
-        save_model_card(output, model.config, job, results);
+        save_model_card(output, model.config, job, training.options, results);
     }
     return results;
 }

@@ -39,8 +39,10 @@ struct TrainingJob {
     TokenizerSource tokenizer_source = {};
     // What beside the options decides the result: a resumed run needs the same.
     nlohmann::json settings = {};
-    Metrics teacher = {};         // its scores, for the log
-    nlohmann::json options = {};  // of the run, by name, for the log
+    // These three go into the log and the results. Those of the teacher are a distillation's.
+    nlohmann::json options = {};  // of the run, by name
+    Metrics teacher = {};         // its scores
+    std::optional<ModelConfig> teacher_config = {};
     // Of gated routing; gets every step's load, and is restored from a checkpoint.
     LoadBalance* balance = nullptr;
     // checkpoint-N to go on from; `model` is that one's.

@@ -72,6 +72,12 @@ TEST_F(Pipeline, FinetuneLearnsAndLeavesModelResultsLogAndCard) {
     const auto card = test::slurp(folder / "teacher/README.md");
     EXPECT_PRED2(test::contains, card, "moebert finetune --model_name_or_path");
     EXPECT_PRED2(test::contains, card, "eval_accuracy");
+    EXPECT_TRUE(card.starts_with(
+        "---\nlibrary_name: transformers\npipeline_tag: text-classification\nbase_model: \"model\"\n"
+        "datasets:\n- \"train.tsv\"\ntags:\n- bert\nmetrics:\n- accuracy\n- f1\n- precision\n- recall\n"
+        "model-index:\n- name: \"teacher\"\n"))
+        << card;
+    EXPECT_PRED2(test::contains, card, "| num_train_epochs | 6.0 |");
     EXPECT_EQ(test::slurp(folder / "teacher/vocab.txt"), vocabulary());
 }
 
@@ -246,6 +252,40 @@ TEST_F(Pipeline, DistillLogsEveryTermOfTheLossAndTheExpertsLoad) {
         }
     }
     EXPECT_GE(training_lines, 8);
+}
+
+TEST_F(Pipeline, OptionsAreKeptInFullAndAreARecipe) {
+    put_class_data();
+    fine_tune();
+    succeed(distill("student") + experts + Arguments{"--num_threads", "1"});
+    const auto options = read_json("student/training_args.json");
+    EXPECT_EQ(options.at("learning_rate"), 1e-3);
+    EXPECT_EQ(options.at("expert_size"), 16);
+    EXPECT_EQ(options.at("load_balance"), "auto");
+    EXPECT_EQ(options.at("model_name_or_path"), path("teacher"));
+    succeed({"distill", "--config", path("student/training_args.json"), "--output_dir", path("again")});
+    EXPECT_EQ(test::slurp(folder / "again/model.safetensors"), test::slurp(folder / "student/model.safetensors"));
+}
+
+TEST_F(Pipeline, SizesFollowTheModelAndDistillSaysWhatItKept) {
+    put_class_data();
+    fine_tune();
+    const auto outcome = succeed(distill("student"));
+    EXPECT_EQ(read_json("student/config.json").at("moebert").at("expert_size"), 16);
+    EXPECT_EQ(read_json("student/config.json").at("moebert").at("shared_size"), 10);
+    const auto kept = outcome.json().at("kept");
+    EXPECT_EQ(kept.at("feed_forward_multiply_adds_of_a_token"),
+              (nlohmann::json{{"teacher", 3 * 2 * 32 * 64}, {"student", 3 * 2 * 32 * 16}}));
+    const auto parameters = [&](const std::string& model) {
+        return succeed({"inspect", "--json", path(model)}).json().at("parameters");
+    };
+    EXPECT_EQ(kept.at("parameters").at("teacher"), parameters("teacher"));
+    EXPECT_EQ(kept.at("parameters").at("student"), parameters("student"));
+    EXPECT_EQ(kept.at("score").at("metric"), "accuracy");
+    EXPECT_EQ(kept.at("score").at("share"),
+              outcome.json().at("eval_accuracy").get<double>() / outcome.json().at("teacher_accuracy").get<double>());
+    EXPECT_PRED2(test::contains, outcome.err, "% of the teacher's accuracy (");
+    EXPECT_PRED2(test::contains, outcome.err, "25.0 % of its feed-forward multiply-adds a token (3072 of 12288)");
 }
 
 TEST_F(Pipeline, DistillMakesTheHashListThatHashBalanceMakes) {

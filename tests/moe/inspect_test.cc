@@ -3,6 +3,7 @@
 #include "io/safetensors.h"
 #include "io/support.h"
 #include "moe/build_student.h"
+#include "moe/cost.h"
 #include "moe/hash_table.h"
 
 namespace moebert {
@@ -24,6 +25,15 @@ protected:
         return folder / "student";
     }
 };
+
+TEST_F(Inspect, CountsWhatTheConfigurationSays) {
+    for (const auto& folder_of : {fixtures / "cls3/dense", put_student(RouteMethod::gate_token)}) {
+        const auto found = inspect(folder_of);
+        const auto config = read_model_config(folder_of / "config.json");
+        EXPECT_EQ(found.at("parameters"), parameter_count(config));
+        EXPECT_EQ(found.at("flops_of_a_token").at("feed_forward"), 2 * feed_forward_multiply_adds(config));
+    }
+}
 
 TEST_F(Inspect, OfADenseCheckpointCountsParametersAndWork) {
     const auto found = inspect(fixtures / "cls3/dense");
