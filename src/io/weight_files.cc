@@ -64,6 +64,15 @@ Weights read_weights(const fs::path& directory) {
         if (fs::exists(file, error))
             return {file, file.extension() == ".json" ? read_shards(file) : read_tensors(file)};
     }
+    const std::pair<const char*, const char*> others[] = {{"tf_model.h5", "TensorFlow's weights"},
+                                                          {"flax_model.msgpack", "Flax's weights"},
+                                                          {"model.onnx", "an ONNX model"},
+                                                          {"adapter_model.safetensors", "an adapter without its base"},
+                                                          {"adapter_model.bin", "an adapter without its base"}};
+    std::error_code error;
+    for (const auto& [name, what] : others)
+        if (fs::exists(directory / name, error))
+            throw InputError(directory, name, fmt::format("{}: expected one of {}", what, fmt::join(candidates, ", ")));
     throw InputError(directory, "", fmt::format("no weights: expected one of {}", fmt::join(candidates, ", ")));
 }
 

@@ -15,8 +15,10 @@ namespace {
 
 // Pairs of texts as data sets call them: run_glue's, and others that are common.
 constexpr std::pair<const char*, const char*> kPairs[] = {
-    {"question1", "question2"}, {"premise", "hypothesis"}, {"question", "sentence"}, {"text1", "text2"},
-    {"text_a", "text_b"},       {"text", "text_pair"},     {"query", "passage"},     {"sentence_a", "sentence_b"}};
+    {"question1", "question2"},   {"premise", "hypothesis"}, {"question", "sentence"}, {"text1", "text2"},
+    {"text_a", "text_b"},         {"text", "text_pair"},     {"query", "passage"},     {"sentence_a", "sentence_b"},
+    {"sentence_1", "sentence_2"}, {"text_1", "text_2"},      {"sent1", "sent2"},       {"q1", "q2"},
+    {"query", "document"},        {"claim", "evidence"},     {"question", "answer"}};
 
 // Single texts, those first that are texts whatever stands beside them.
 constexpr const char* kTexts[] = {"sentence", "text"};
@@ -25,8 +27,8 @@ constexpr const char* kLikelyTexts[] = {"review",       "review_text", "review_b
                                         "body",         "sentence1",   "headline",    "query",   "question",
                                         "description",  "abstract"};
 
-constexpr const char* kLabels[] = {"labels", "target",    "targets",  "class",   "category", "gold_label",
-                                   "intent", "sentiment", "label_id", "classes", "y"};
+constexpr const char* kLabels[] = {"labels",    "target",   "targets", "class", "category", "gold_label", "intent",
+                                   "sentiment", "label_id", "classes", "score", "rating",   "stars",      "y"};
 
 std::string lower(std::string text) {
     for (char& c : text)

@@ -125,6 +125,9 @@ private:
     void read_answers(const Node& answers, Question& question) {
         if (answers.value.is_object()) {  // Hugging Face's
             const auto texts = answers["text"];
+            if (texts.value.is_string())
+                return add_answer(question, texts,
+                                  answers.has("answer_start") ? answers.value["answer_start"] : Json());
             const auto starts = answers.has("answer_start") ? answers.value["answer_start"] : Json::array();
             question.answers.reserve(texts.size());
             if (!starts.is_array()) answers["answer_start"].refuse("expected a list");

@@ -54,6 +54,23 @@ Table read_csv(const std::filesystem::path& file, std::string_view text) {
     return table;
 }
 
+// A header in one piece that other separators cut into names that are known.
+void check_separator(const std::filesystem::path& file, const Table& table) {
+    if (table.header.size() != 1) return;
+    const std::pair<char, const char*> others[] = {{',', "commas"}, {';', "semicolons"}, {'|', "bars"}};
+    for (const auto& [separator, name] : others) {
+        std::string names = "|" + lower_ascii(table.header.front()) + "|";
+        std::ranges::replace(names, separator, '|');
+        for (const char* known : {"|label|", "|labels|", "|sentence|", "|sentence1|", "|text|"})
+            if (names.size() > std::string_view(known).size() && names.find(known) != std::string::npos)
+                throw InputError(
+                    file, at_line(1),
+                    fmt::format("the header \"{}\" is one column; are the columns separated by {}? Expected "
+                                "{} (.csv takes semicolons too)",
+                                table.header.front(), name, format_of(file) == ".tsv" ? "tabs" : "commas"));
+    }
+}
+
 Table read_tsv(const std::filesystem::path& file, std::string_view text) {
     if (!has_quoted_cells(file, text)) return parse_tsv(file, text);
     auto table = parse_csv(file, text, '\t');
@@ -92,6 +109,8 @@ std::string at_line(std::size_t line) { return fmt::format("line {}", line); }
 
 std::string read_dataset_text(const std::filesystem::path& file) {
     std::string text = read_content(file);
+    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
+        throw InputError(file, "", "is UTF-16; expected UTF-8: save it in that encoding");
     if (const auto at = find_malformed_utf8(text)) {
         const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*at), '\n') + 1;
         throw InputError(file, at_line(static_cast<std::size_t>(line)), "isn't UTF-8");
@@ -127,9 +146,10 @@ Table read_table(const std::filesystem::path& file) {
     if (ending != ".csv" && ending != ".tsv" && ending != ".json" && ending != ".jsonl" && ending != ".ndjson")
         refuse_format(file, ending);
     const std::string text = read_dataset_text(file);
-    if (ending == ".csv") return read_csv(file, text);
-    if (ending == ".tsv") return read_tsv(file, text);
-    return parse_json_rows(file, text);
+    if (ending != ".csv" && ending != ".tsv") return parse_json_rows(file, text);
+    auto table = ending == ".csv" ? read_csv(file, text) : read_tsv(file, text);
+    check_separator(file, table);
+    return table;
 }
 
 void check_row_width(const Table& table, const Row& row) {

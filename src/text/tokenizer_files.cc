@@ -174,14 +174,24 @@ void refuse_other_ways(const json& config, const fs::path& file) {
                                                  {"do_subword_tokenize", true},
                                                  {"word_tokenizer_type", "basic"},
                                                  {"subword_tokenizer_type", "wordpiece"},
-                                                 {"split_special_tokens", false},
-                                                 {"never_split", json::array()}};
+                                                 {"split_special_tokens", false}};
     for (const auto& [key, expected] : only) {
         const auto found = config.find(key);
         if (found == config.end() || found->is_null() || *found == expected) continue;
         throw InputError(file, key,
                          fmt::format("{} isn't supported; understood: {}", json_text(*found), json_text(expected)));
     }
+}
+
+// The special tokens are never split anyway.
+void refuse_never_split(const json& config, const fs::path& file) {
+    const std::set<std::string> special = {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"};
+    const auto list = config.find("never_split");
+    if (list == config.end() || list->is_null()) return;
+    for (const json& token : *list)
+        if (!token.is_string() || !special.contains(token.get<std::string>()))
+            throw InputError(file, "never_split",
+                             fmt::format("{} isn't supported; understood: special tokens", json_text(token)));
 }
 
 bool has_token_types(const json& config, const TokenizerClass& kind, const fs::path& file) {
@@ -199,12 +209,13 @@ void read_truncation_side(const json& config, const fs::path& file, TruncationSi
     side = name == "left" ? TruncationSide::left : TruncationSide::right;
 }
 
-// Hugging Face's tools write 1e30 where there is none.
+// Hugging Face's tools write 1e30 where there is none. Old files say max_len.
 void read_model_max_length(const json& config, const fs::path& file, std::optional<std::int64_t>& length) {
-    const auto found = config.find("model_max_length");
+    const char* key = config.contains("model_max_length") ? "model_max_length" : "max_len";
+    const auto found = config.find(key);
     if (found == config.end() || found->is_null()) return;
     if (!found->is_number() || !(found->get<double>() >= 1))
-        throw InputError(file, "model_max_length", "expected a number of tokens, found " + json_text(*found));
+        throw InputError(file, key, "expected a number of tokens, found " + json_text(*found));
     if (found->get<double>() < 1e9) length = static_cast<std::int64_t>(std::floor(found->get<double>()));
 }
 
@@ -218,6 +229,7 @@ public:
         const json config = read_object(dir_ / kConfig).value_or(json::object());
         const auto kind = read_class(config, dir_ / kConfig);
         refuse_other_ways(config, dir_ / kConfig);
+        refuse_never_split(config, dir_ / kConfig);
         read_vocabulary();
         if (const auto tokens = read_object(dir_ / kSpecial)) {
             read_special_tokens(*tokens, dir_ / kSpecial, files_.settings);

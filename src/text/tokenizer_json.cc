@@ -236,6 +236,14 @@ TruncationSide truncation_side(const json& object, const fs::path& file) {
     throw InputError(file, "truncation.direction", fmt::format("expected Left or Right, found \"{}\"", direction));
 }
 
+// Absent: it isn't said.
+std::optional<std::int64_t> truncation_length(const json& object, const fs::path& file) {
+    const json& truncation = component(object, "truncation");
+    std::optional<std::uint32_t> length;
+    if (truncation.is_object()) read_key(truncation, "max_length", file, length);
+    return length && *length > 0 ? std::optional<std::int64_t>(*length) : std::nullopt;
+}
+
 }  // namespace
 
 AddedToken read_added_token(const json& object, const fs::path& file, std::int32_t id) {
@@ -269,6 +277,7 @@ TokenizerJson read_tokenizer_json(const json& object, const fs::path& file) {
     settings.pre_tokenizer = read_pre_tokenizer(component(object, "pre_tokenizer"), file);
     settings.special_tokens = read_post_processor(component(object, "post_processor"), file);
     settings.truncation_side = truncation_side(object, file);
+    settings.model_max_length = truncation_length(object, file);
     const json& added = component(object, "added_tokens");
     if (!added.is_null() && !added.is_array()) throw InputError(file, "added_tokens", "expected a list");
     for (const json& token : added) settings.added_tokens.push_back(read_added_token(token, file, -1));

@@ -378,6 +378,11 @@ TEST_F(CheckpointFolder, WithWeightsThatAreNoNumbersIsRefused) {
     }
 }
 
+TEST_F(CheckpointFolder, WithWeightsOfAnotherFrameworkIsNamed) {
+    put("tf_model.h5", "x");
+    EXPECT_ERROR(load_checkpoint(folder), "tf_model.h5: TensorFlow's weights: expected one of model.safetensors");
+}
+
 TEST_F(CheckpointFolder, OfAnotherTaskHasNoHeadHere) {
     set("architectures", {"BertForTokenClassification"});
     write_safetensors(folder / "model.safetensors", tensors);

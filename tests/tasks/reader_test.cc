@@ -386,6 +386,11 @@ TEST_F(ReadExamplesTest, BadFilesAreErrors) {
     EXPECT_ERROR(read_examples(put("a.json", "{\"text\": NaN}")),
                  "line 1: expected one JSON object a line: parse error");
     EXPECT_ERROR(read_examples(put("a.parquet", "x")), "Parquet files are not read; in Python, pandas.read_parquet");
+    EXPECT_ERROR(read_examples(put("a.csv", "\xFF\xFEt\0")), "is UTF-16; expected UTF-8");
+    EXPECT_ERROR(read_examples(put("a.tsv", "text,label\na,1\n")),
+                 "are the columns separated by commas? Expected tabs");
+    EXPECT_ERROR(read_examples(put("a.csv", "text|label\na|1\n")),
+                 "are the columns separated by bars? Expected commas");
     EXPECT_ERROR(read_examples(put("a.docx", "x")), "has the ending \".docx\", expected .csv");
     EXPECT_ERROR(read_examples(folder / "absent.csv"), "absent.csv");
 }

@@ -419,10 +419,11 @@ TEST_F(Squad, OfOtherRowsIsNone) {
 }
 
 TEST_F(Squad, MayHaveAnswersWithoutAStart) {
-    for (const auto& answers : {nlohmann::json({{"text", {"Faust"}}, {"answer_start", {nullptr}}}),
-                                nlohmann::json({{"text", {"Faust"}}}), nlohmann::json::array({{{"text", "Faust"}}}),
-                                nlohmann::json::array({{{"text", "Faust"}, {"answer_start", nullptr}}}),
-                                nlohmann::json::array({{{"text", "Faust"}, {"answer_start", "x"}}})}) {
+    for (const auto& answers :
+         {nlohmann::json({{"text", {"Faust"}}, {"answer_start", {nullptr}}}), nlohmann::json({{"text", {"Faust"}}}),
+          nlohmann::json::array({{{"text", "Faust"}}}),
+          nlohmann::json::array({{{"text", "Faust"}, {"answer_start", nullptr}}}),
+          nlohmann::json::array({{{"text", "Faust"}, {"answer_start", "x"}}}), nlohmann::json({{"text", "Faust"}})}) {
         const auto set = read_squad(put("a.jsonl", question_row("1", answers).dump()));
         EXPECT_EQ(set.questions[0].answers[0].start, 39) << answers;
         EXPECT_EQ(set.mended.size(), 1U);

@@ -9,6 +9,8 @@
 namespace moebert::test {
 namespace {
 
+using Names = std::vector<std::string>;
+
 TEST(FindTask, KnowsTheNineTasksInAnySpelling) {
     EXPECT_EQ(glue_tasks().size(), 9U);
     for (const TaskInfo& task : glue_tasks()) {
@@ -36,7 +38,6 @@ TEST(GlueTasks, HaveALabelSpellingForEachLabelAndTheirBestMetricAmongTheMetrics)
 
 // The order of Hugging Face's data sets, on which published checkpoints rely.
 TEST(GlueTasks, HaveHuggingFacesLabelOrder) {
-    using Names = std::vector<std::string>;
     EXPECT_EQ(find_task("mnli").labels.names, Names({"entailment", "neutral", "contradiction"}));
     EXPECT_EQ(find_task("rte").labels.names, Names({"entailment", "not_entailment"}));
     EXPECT_EQ(find_task("qnli").labels.names, Names({"entailment", "not_entailment"}));

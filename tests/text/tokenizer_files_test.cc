@@ -325,6 +325,15 @@ TEST_F(TokenizerFilesTest, TextIsCutAtTheSideThatTheFilesSay) {
     json["truncation"] = {{"direction", "Left"}, {"max_length", 6}};
     put("tokenizer.json", json.dump());
     EXPECT_EQ(load().settings().truncation_side, TruncationSide::left);
+    EXPECT_EQ(load().settings().model_max_length, 6);
+    put("tokenizer_config.json", R"({"do_lower_case": false, "max_len": 5})");  // of old files
+    EXPECT_EQ(load().settings().model_max_length, 5);
+}
+
+TEST_F(TokenizerFilesTest, SpecialTokensAreNeverSplitAnyway) {
+    put("vocab.txt", vocabulary);
+    put("tokenizer_config.json", R"({"never_split": ["[CLS]", "[SEP]"]})");
+    EXPECT_EQ(load().encode_plain("cat").input_ids, std::vector<std::int32_t>{5});
 }
 
 TEST_F(TokenizerFilesTest, TokenizersThatCutTextOtherwiseAreRefusedByName) {

@@ -288,7 +288,7 @@ TEST_F(Resume, RefusesAStateThatIsNone) {
 }
 
 TEST_F(Resume, LeavesNothingOfACheckpointThatCouldNotBeWritten) {
-    CheckpointWriter writer(folder, "", std::nullopt);
+    CheckpointWriter writer(folder, TokenizerSource{}, std::nullopt);
     writer.save({1, {}, {}, {}, {}});  // no model: what save_checkpoint refuses
     EXPECT_THROW(writer.wait(), Error);
     EXPECT_TRUE(std::filesystem::is_empty(folder));
