@@ -40,7 +40,7 @@ zip_t* open_archive(std::span<const std::byte> bytes, const std::filesystem::pat
     throw InputError(file, "", fmt::format("not a readable zip archive: {}", error.text()));
 }
 
-using ZipFile = std::unique_ptr<zip_file_t, int (*)(zip_file_t*)>;
+using OpenEntry = std::unique_ptr<zip_file_t, int (*)(zip_file_t*)>;
 
 }  // namespace
 
@@ -80,7 +80,7 @@ std::vector<std::string> ZipArchive::names() const {
 std::vector<std::byte> ZipArchive::read(const std::string& name) const {
     const auto found = entries_.find(name);
     if (found == entries_.end()) throw InputError(file_, name, "missing in the archive");
-    const ZipFile entry(zip_fopen_index(handle_->archive, found->second.index, 0), zip_fclose);
+    const OpenEntry entry(zip_fopen_index(handle_->archive, found->second.index, 0), zip_fclose);
     if (entry == nullptr) throw InputError(file_, name, zip_strerror(handle_->archive));
     std::vector<std::byte> content(found->second.size);
     const auto expected = static_cast<zip_int64_t>(content.size());
