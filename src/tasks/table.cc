@@ -59,9 +59,9 @@ void check_separator(const std::filesystem::path& file, const Table& table) {
     if (table.header.size() != 1) return;
     const std::pair<char, const char*> others[] = {{',', "commas"}, {';', "semicolons"}, {'|', "bars"}};
     for (const auto& [separator, name] : others) {
-        std::string names = "|" + lower_ascii(table.header.front()) + "|";
-        std::ranges::replace(names, separator, '|');
-        for (const char* known : {"|label|", "|labels|", "|sentence|", "|sentence1|", "|text|"})
+        auto names = fmt::format("\n{}\n", lower_ascii(table.header.front()));
+        std::ranges::replace(names, separator, '\n');
+        for (const char* known : {"\nlabel\n", "\nlabels\n", "\nsentence\n", "\nsentence1\n", "\ntext\n"})
             if (names.size() > std::string_view(known).size() && names.find(known) != std::string::npos)
                 throw InputError(
                     file, at_line(1),

@@ -94,9 +94,9 @@ TEST_F(EngineCommands, BenchRefusesWhatAModelHasNoPlaceFor) {
     refuse(2, bench + Arguments{"--workload", "latency21", "--baseline", path("small")},
            {"workload latency21: the model has 20 positions"});
     succeed(bench + Arguments{"--workload", "latency20", "--baseline", path("small"), "--json"});
-    put("plain.txt", "w1 w2\n");
+    put("plain.txt", "w1 w60\n");
     refuse(1, bench + Arguments{"--workload", "ragged", "--text", path("plain.txt"), "--baseline", path("small")},
-           {"the tokenizer has 97 tokens; the model has embeddings of 50"});
+           {"text 1: has the token \"w60\" of id 65; the model has embeddings of 50"});
 }
 
 TEST_F(EngineCommands, BenchMeasuresEveryWorkload) {

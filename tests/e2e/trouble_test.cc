@@ -33,8 +33,8 @@ TEST_F(BadInput, WeightsThatAreNoNumbersAreNamed) {
     model.tensors["bert.encoder.layer.1.output.dense.bias"] = Tensor::from<float>({32}, weights);
     save_checkpoint(folder / "model", model.config, model.tensors);
     for (const auto& command : {finetune(), importance({"--output_dir", path("scores")}), predict()})
-        refuse(kFailed, command,
-               {"model.safetensors: bert.encoder.layer.1.output.dense.bias: expected finite numbers"});
+        refuse(kFailed, command, {"model.safetensors: bert.encoder.layer.1.output.dense.bias: expected finite numbers"},
+               "w1\n");
 }
 
 // Finite ones whose products are not.
