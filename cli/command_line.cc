@@ -35,8 +35,10 @@ void check_known(const CLI::App& app, const std::string& name, const std::string
     if (app.get_option_no_throw("--" + name)) return;
     if (const auto other = other_subcommand(app, name); !other.empty())
         fail_usage("{}--{}: no such option of `moebert {}`; `moebert {}` has it", where, name, app.get_name(), other);
-    fail_usage("{}--{}: no such option of `moebert {}`; the nearest is --{}", where, name, app.get_name(),
-               nearest_option(app, name));
+    const auto nearest = nearest_option(app, name);
+    const auto advice = nearest.empty() ? fmt::format("`moebert {} --help` lists them", app.get_name())
+                                        : fmt::format("the nearest is --{}", nearest);
+    fail_usage("{}--{}: no such option of `moebert {}`; {}", where, name, app.get_name(), advice);
 }
 
 // "--learning-rate=1" -> "--learning_rate=1"

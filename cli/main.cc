@@ -70,8 +70,11 @@ bool has_command(const CLI::App& app, const std::vector<std::string>& arguments)
 
 void check_command(const CLI::App& app, const std::string& name) {
     const auto names = command_names(app);
-    if (std::find(names.begin(), names.end(), name) == names.end())
-        fail_usage("{}: no such subcommand; the nearest is {}", name, nearest_name(name, names));
+    if (std::ranges::find(names, name) != names.end()) return;
+    const auto nearest = nearest_name(name, names);
+    fail_usage("{}: no such subcommand; {}", name,
+               nearest.empty() ? fmt::format("expected one of {}", fmt::join(names, ", "))
+                               : fmt::format("the nearest is {}", nearest));
 }
 
 // Several processes would each do the whole of another subcommand, and write the same files.

@@ -86,8 +86,9 @@ std::string plain(std::string_view name) {
     Names names;
     for (const TaskInfo& task : glue_tasks()) names.push_back(task.name);
     names.insert(names.end(), {"squad", "squad_v2"});
-    fail_usage("unknown task \"{}\", expected one of {}; the nearest is {}", name, fmt::join(names, ", "),
-               nearest_name(plain(name), names));
+    const auto nearest = nearest_name(plain(name), names);
+    fail_usage("unknown task \"{}\", expected one of {}{}", name, fmt::join(names, ", "),
+               nearest.empty() ? "" : fmt::format("; the nearest is {}", nearest));
 }
 
 const char* name_of(ProblemType type) { return type == ProblemType::regression ? "numbers" : "classes"; }

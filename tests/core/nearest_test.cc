@@ -29,7 +29,18 @@ TEST(NearestName, IsTheFirstOfEquallyNearOnes) {
     EXPECT_EQ(nearest_name("xnli", names), "mnli");
 }
 
-TEST(NearestName, IsEmptyWhenThereAreNone) { EXPECT_EQ(nearest_name("a", {}), ""); }
+TEST(NearestName, MayBeTheBeginningOrAPartOfALongerOne) {
+    const std::vector<std::string> names{"model_name_or_path", "per_device_eval_batch_size", "eval_batch_size"};
+    EXPECT_EQ(nearest_name("model", names), "model_name_or_path");
+    EXPECT_EQ(nearest_name("batch_size", names), "eval_batch_size");
+    EXPECT_EQ(nearest_name("size_or", names), "");
+}
+
+TEST(NearestName, IsEmptyWhenNoneIsNear) {
+    EXPECT_EQ(nearest_name("a", {}), "");
+    EXPECT_EQ(nearest_name("serve", std::vector<std::string>{"split", "predict"}), "");
+    EXPECT_EQ(nearest_name("e", std::vector<std::string>{"evaluate"}), "");
+}
 
 }  // namespace
 }  // namespace moebert
