@@ -134,6 +134,13 @@ void check_output_dir(const std::string& output_dir, const std::string& source, 
 
 void print_result(const nlohmann::json& result) { std::cout << json_text(result) << '\n'; }
 
+void Ignored::hide(CLI::App& app, std::initializer_list<const char*> names) {
+    for (const auto* name : names) {
+        app.get_option(std::string("--") + name)->group("");
+        names_.emplace_back(name);
+    }
+}
+
 void Ignored::warn(const CLI::App& app, const Sink& sink) const {
     for (const auto& name : names_)
         if (app.get_option("--" + name)->count() > 0)

@@ -55,6 +55,8 @@ public:
         Visitor visitor{*this, app};
         describe(visitor, options);
     }
+    // Those of an option struct that `app` has already, but can't use.
+    void hide(CLI::App& app, std::initializer_list<const char*> names);
     void warn(const CLI::App& app, const Sink& sink) const;
 
 private:

@@ -13,6 +13,8 @@ void add_distill(CLI::App& app, const Session& session) {
     bind(*command, "Mixture of experts", options->moe);
     bind(*command, "Distillation", options->distill);
     bind(*command, "Training", options->job.train);
+    command->get_option("--output_dir")->required();
+    options->ignored.hide(*command, {"test_file", "max_predict_samples"});
     options->ignored.bind(*command, options->script);
     command->callback([command, options, &session] {
         options->start(*command, session);

@@ -8,6 +8,8 @@ void add_finetune(CLI::App& app, const Session& session) {
     auto options = std::make_shared<TrainingCommand>();
     options->bind(*command);
     bind(*command, "Training", options->job.train);
+    command->get_option("--output_dir")->required();
+    options->ignored.hide(*command, {"test_file", "max_predict_samples"});
     options->ignored.bind(*command, options->script);
     command->callback([command, options, &session] {
         options->start(*command, session);

@@ -19,6 +19,7 @@ struct HashBalanceOptions {
     bool overwrite_output_dir = false;
     std::int64_t num_experts = 4, seed = 42;
     DataOptions data;
+    Ignored ignored;
 };
 
 std::filesystem::path output_path(const HashBalanceOptions& o) {
@@ -70,14 +71,18 @@ void add_hash_balance(CLI::App& app, const Session& session) {
     command->add_option("--model_name_or_path", o->model_name_or_path, "checkpoint directory, for its tokenizer")
         ->required();
     bind(*command, "Data", o->data);
+    o->ignored.hide(*command, {"n_best_size", "max_answer_length", "null_score_diff_threshold"});
     command->add_option("--split", o->split, "whose tokens are counted: train, validation or test")
         ->capture_default_str();
     command->add_option("--num_experts,--moebert_expert_num", o->num_experts, "experts a layer")->capture_default_str();
     command->add_option("--seed", o->seed, "of the experts of tokens that never occur")->capture_default_str();
-    command->add_option("--output_dir", o->output_dir, "folder for hash_list.pkl");
+    command->add_option("--output_dir", o->output_dir, "folder for hash_list.pkl; this or output_file is needed");
     command->add_option("--output_file", o->output_file, "where the list goes, instead of output_dir");
     command->add_flag("--overwrite_output_dir", o->overwrite_output_dir, "write over a list that is there already");
-    command->callback([o, &session] { run(*o, session.sink); });
+    command->callback([command, o, &session] {
+        o->ignored.warn(*command, session.sink);
+        run(*o, session.sink);
+    });
 }
 
 }  // namespace moebert::cli

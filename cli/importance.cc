@@ -12,7 +12,8 @@ struct ScoringOptions {
 
 template <class Visitor>
 void describe(Visitor& visit, ScoringOptions& o) {
-    visit("output_dir", o.train.output_dir, "folder for the scores, importance.safetensors");
+    visit("output_dir", o.train.output_dir,
+          "folder for the scores, importance.safetensors; this or output_file is needed");
     visit("overwrite_output_dir", o.train.overwrite_output_dir, "write over scores that are there already");
     visit("per_device_train_batch_size", o.train.per_device_train_batch_size,
           "sentences a pass; the scores don't depend on it", {"train_batch_size"});
@@ -38,6 +39,7 @@ void add_importance(CLI::App& app, const Session& session) {
     ScoringOptions scoring{options->job.train};
     bind(*command, "Scoring", options->importance);
     bind(*command, "Scoring", scoring);
+    options->ignored.hide(*command, {"n_best_size", "max_answer_length", "null_score_diff_threshold"});
     options->ignored.bind(*command, options->job.train);
     options->ignored.bind(*command, options->moe);
     options->ignored.bind(*command, options->distill);
