@@ -53,11 +53,12 @@ void run(EvaluateCommand o, const Session& session) {
     if (model.empty()) fail_usage("--model_name_or_path is needed (or --predictions)");
     if (!o.output_dir.empty()) check_can_write_into(o.output_dir);
     const std::filesystem::path output_dir = o.output_dir.empty() ? model : o.output_dir;
+    check_model_folder(model);
     if (std::filesystem::exists(output_dir) && !std::filesystem::is_directory(output_dir))
         fail_usage("{}: expected a folder", output_dir.string());
     std::optional<OutputFolder> output;
     if (session.world.is_first()) output.emplace(output_dir);
-    o.data = for_model(o.data, read_model_config(std::filesystem::path(model) / "config.json"));
+    o.data = for_model(o.data, load_model_config(model));
     const auto result = run_evaluate(shared(o.inference, session.world), o.data, parse_split(o.split), session.sink);
     if (!session.world.is_first()) return;
     if (isatty(STDERR_FILENO) != 0) fmt::print(stderr, "{}", result.class_table);

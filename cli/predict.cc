@@ -164,7 +164,7 @@ void run(PredictCommand o, const Session& session) {
     if (!o.output_dir.empty()) check_can_write_into(o.output_dir);
     o.inference = shared(o.inference, session.world);
     if (o.top_k < 1) fail_usage("top_k: {} given; expected at least 1", o.top_k);
-    const auto config = read_model_config(std::filesystem::path(o.inference.model_name_or_path) / "config.json");
+    const auto config = load_model_config(o.inference.model_name_or_path);
     o.data = for_model(with_limit(o.data, o.data.max_predict_samples), config);
     (config.problem_type == ProblemType::question_answering ? answer : classify)(o, session.sink);
 }

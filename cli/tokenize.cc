@@ -3,6 +3,7 @@
 
 #include "command_line.h"
 #include "commands.h"
+#include "io/checkpoint.h"
 #include "tasks/feature_set.h"
 #include "tasks/window_lines.h"
 #include "text/json_lines.h"
@@ -53,6 +54,7 @@ void print_lines(const TokenizeCommand& o, const Sink& sink) {
         fail_usage("max_seq_length: {} given; expected 0 (no limit) or more", *o.max_seq_length);
     if (o.max_seq_length.value_or(0) > 0) options.max_length = static_cast<std::size_t>(*o.max_seq_length);
     options.pairs = o.pairs;
+    check_model_folder(o.model_name_or_path);
     std::vector<std::string> warnings;
     const auto tokenizer = Tokenizer::load(o.model_name_or_path, &warnings);
     for (const auto& warning : warnings) sink.warning("{}", warning);

@@ -1,5 +1,7 @@
 #include "engine/operand.h"
 
+#include <fmt/ranges.h>
+
 #include <cstring>
 
 #include "core/error.h"
@@ -24,8 +26,12 @@ Precision parse_precision(const std::string& name) {
 }
 
 void check_supported(Precision precision) {
-    if (!is_supported(precision))
-        fail_usage("precision {}: this processor has no such matrix products", to_string(precision));
+    if (is_supported(precision)) return;
+    std::vector<std::string> working;
+    for (const auto other : {Precision::fp32, Precision::bf16, Precision::int8})
+        if (is_supported(other)) working.push_back(to_string(other));
+    fail_usage("precision {}: this processor has no such matrix products; it has those of {}", to_string(precision),
+               fmt::join(working, " and "));
 }
 
 Precision fastest_precision() { return is_supported(Precision::bf16) ? Precision::bf16 : Precision::fp32; }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cctype>
 #include <cmath>
 #include <set>
 
@@ -51,6 +52,15 @@ std::string canonical_name(std::string name) {
     replace_ending(name, "LayerNorm.gamma", "LayerNorm.weight");
     replace_ending(name, "LayerNorm.beta", "LayerNorm.bias");
     return starts_with_any(name, {"embeddings.", "encoder.", "pooler."}) ? "bert." + name : name;
+}
+
+// "bert-base-uncased", "google/bert_uncased": as a repository on the Hub is called.
+bool is_hub_name(const std::string& path) {
+    const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.'; };
+    const auto slash = path.find('/');
+    const auto name = path.substr(slash == std::string::npos ? 0 : slash + 1);
+    return !path.empty() && slash != 0 && !path.starts_with('.') && !name.empty() &&
+           std::ranges::all_of(path.substr(0, slash), is_plain) && std::ranges::all_of(name, is_plain);
 }
 
 bool is_float(DType dtype) {
@@ -201,14 +211,29 @@ void check_complete(const ModelConfig& config, const TensorMap& tensors) {
 
 }  // namespace
 
+void check_model_folder(const fs::path& directory) {
+    std::error_code error;
+    if (fs::is_directory(directory, error)) return;
+    if (fs::exists(directory, error))
+        throw InputError(directory, "", "is a file; expected a model's folder, with config.json and weights");
+    if (!is_hub_name(directory.string())) throw InputError(directory, "", "no such folder; expected a model's");
+    throw InputError(directory, "",
+                     fmt::format("no such folder, and nothing is downloaded; `huggingface-cli download {0} --local-dir "
+                                 "{0}` gets the model of that name",
+                                 directory.string()));
+}
+
+ModelConfig load_model_config(const fs::path& directory) {
+    check_model_folder(directory);
+    return read_model_config(directory / "config.json");
+}
+
 Checkpoint load_checkpoint(const fs::path& directory) { return load_checkpoint(directory, nullptr); }
 
 Checkpoint load_checkpoint(const fs::path& directory, const std::function<void(ModelConfig&)>& adapt) {
-    std::error_code error;
-    if (!fs::is_directory(directory, error)) throw InputError(directory, "", "expected a checkpoint directory");
     Checkpoint checkpoint;
     checkpoint.directory = directory;
-    checkpoint.config = read_model_config(directory / kConfig);
+    checkpoint.config = load_model_config(directory);
     if (adapt) adapt(checkpoint.config);
     Matcher(read_weights(directory), checkpoint.config, adapt != nullptr).match(checkpoint);
     return checkpoint;

@@ -23,6 +23,12 @@ struct TensorSpec {
 // The names and shapes of a model, in the order of its layers: the one place that knows them.
 std::vector<TensorSpec> tensor_table(const ModelConfig& config);
 
+// Throws an InputError unless it is a folder; what looks like the name of a model on the Hub is told how to get it.
+void check_model_folder(const std::filesystem::path& directory);
+
+// config.json of a folder that is checked so.
+ModelConfig load_model_config(const std::filesystem::path& directory);
+
 struct Checkpoint {
     ModelConfig config;
     TensorMap tensors;                 // exactly the table's names, without `missing`; floats as f32

@@ -73,6 +73,10 @@ Weights read_weights(const fs::path& directory) {
     for (const auto& [name, what] : others)
         if (fs::exists(directory / name, error))
             throw InputError(directory, name, fmt::format("{}: expected one of {}", what, fmt::join(candidates, ", ")));
+    if (fs::exists(directory / "prepared.safetensors", error))
+        throw InputError(directory, "",
+                         "is prepared for inference by `moebert convert`; expected the model that it was made from "
+                         "(`moebert convert --to safetensors` turns it back)");
     throw InputError(directory, "", fmt::format("no weights: expected one of {}", fmt::join(candidates, ", ")));
 }
 

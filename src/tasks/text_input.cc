@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "io/checkpoint.h"
 
 namespace moebert {
 namespace {
@@ -56,6 +57,7 @@ TextInput load_text_input(const std::filesystem::path& directory, const ModelCon
 }
 
 ModelConfig read_text_config(const std::filesystem::path& directory) {
+    check_model_folder(directory);
     const auto file = directory / "config.json";
     if (std::error_code ignored; std::filesystem::exists(file, ignored)) return read_model_config(file);
     ModelConfig config;

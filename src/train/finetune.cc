@@ -47,7 +47,7 @@ void tell_labels(const Labels& labels, const Sink& sink) {
 
 nlohmann::json run_finetune(const JobContext& job, const Sink& sink) {
     const auto processes = join_processes(job);
-    auto config = read_model_config(std::filesystem::path(job.model_name_or_path) / "config.json");
+    auto config = load_model_config(job.model_name_or_path);
     const auto model_labels = labels_of(config);
     config.problem_type =
         is_question_answering(job.data) ? ProblemType::question_answering : ProblemType::classification;

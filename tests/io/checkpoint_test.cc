@@ -250,10 +250,21 @@ TEST_F(CheckpointFolder, CanBeMadeAQuestionAnswerer) {
                                                         "classifier.bias", "classifier.weight"}));
 }
 
+TEST_F(CheckpointFolder, ThatIsANameOnTheHubIsToldHowToGetIt) {
+    for (const char* name : {"bert-base-uncased", "google/bert_uncased_L-2"})
+        EXPECT_ERROR(check_model_folder(name), fmt::format("{0}: no such folder, and nothing is downloaded; "
+                                                           "`huggingface-cli download {0} --local-dir {0}`",
+                                                           name));
+    for (const char* name : {"./none", "/none", "a/b/c", "a b", "none/"})
+        EXPECT_ERROR(check_model_folder(name), "no such folder; expected a model's");
+}
+
 TEST_F(CheckpointFolder, ThatIsIncompleteIsNamedWithTheReason) {
-    EXPECT_ERROR(load_checkpoint(folder / "none"), (folder / "none").string() + ": expected a checkpoint directory");
-    EXPECT_ERROR(load_checkpoint(folder / "config.json"), "expected a checkpoint directory");
+    EXPECT_ERROR(load_checkpoint(folder / "none"), (folder / "none").string() + ": no such folder; expected a model's");
+    EXPECT_ERROR(load_checkpoint(folder / "config.json"), "config.json: is a file; expected a model's folder");
     EXPECT_ERROR(load_checkpoint(folder), "no weights: expected one of model.safetensors, ");
+    put("prepared.safetensors", "");
+    EXPECT_ERROR(load_checkpoint(folder), "is prepared for inference by `moebert convert`");
     fs::remove(folder / "config.json");
     EXPECT_ERROR(load_checkpoint(folder), "config.json: no such file");
 }
