@@ -138,7 +138,7 @@ void answer(const PredictCommand& o, const Sink& sink) {
 std::vector<PredictionPart> parts_of(const std::vector<Dataset>& datasets) {
     std::vector<PredictionPart> parts;
     for (const auto& dataset : datasets)
-        parts.push_back({datasets.size() > 1 ? dataset.name : "", dataset.examples.size()});
+        parts.push_back({datasets.size() > 1 ? dataset.name : "", dataset.examples.size(), dataset.kept});
     return parts;
 }
 

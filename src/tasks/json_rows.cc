@@ -29,6 +29,7 @@ public:
             row.cells.resize(table_.header.size());
             is_there.resize(table_.header.size());
             if (value.is_structured()) table_.nested.emplace(column, line);
+            if (!value.is_string()) row.literals.push_back(column);
             row.cells[column] = plain_text(value);
             is_there[column] = true;
         }

@@ -46,10 +46,16 @@ std::string probabilities_text(const Labels& labels, Logits row) {
 
 std::string logits_text(Logits row) { return fmt::format("\"logits\": [{}]", fmt::join(row, ", ")); }
 
-void write_json_row(std::ostream& out, const Labels& labels, Logits row, const std::string& part, std::size_t index,
+// Whether a row has a part of this name already.
+bool is_own_name(const std::string& name) {
+    constexpr const char* kOwn[] = {"dataset", "index", "prediction", "label", "score", "probabilities", "logits"};
+    return std::ranges::find(kOwn, name) != std::end(kOwn);
+}
+
+void write_json_row(std::ostream& out, const Labels& labels, Logits row, const PredictionPart& part, std::size_t index,
                     ScoreKind kind) {
     out << '{';
-    if (!part.empty()) out << fmt::format("\"dataset\": {}, ", quote(part));
+    if (!part.name.empty()) out << fmt::format("\"dataset\": {}, ", quote(part.name));
     out << fmt::format("\"index\": {}, ", index);
     const bool logits = kind == ScoreKind::logits;
     if (is_regression(labels))
@@ -57,27 +63,45 @@ void write_json_row(std::ostream& out, const Labels& labels, Logits row, const s
     else
         out << fmt::format("\"label\": {}, {}", quote(labels.names[best_label(row)]),
                            logits ? logits_text(row) : probabilities_text(labels, row));
+    for (std::size_t c = 0; c < part.columns.names.size(); ++c) {
+        const auto& value = part.columns.rows[index][c];
+        if (!value.empty() && !is_own_name(part.columns.names[c]))
+            out << fmt::format(", {}: {}", quote(part.columns.names[c]), value);
+    }
     out << "}\n";
 }
 
-void write_tsv_header(std::ostream& out, const Labels& labels, bool has_parts) {
-    out << (has_parts ? "dataset\tindex\tprediction" : "index\tprediction");
+// In a table the names of classes are columns too.
+bool is_free(const std::string& column, const Labels& labels) {
+    return !is_own_name(column) &&
+           (is_regression(labels) || std::ranges::find(labels.names, column) == labels.names.end());
+}
+
+void write_tsv_header(std::ostream& out, const Labels& labels, const PredictionPart& part) {
+    out << (!part.name.empty() ? "dataset\tindex\tprediction" : "index\tprediction");
     if (!is_regression(labels)) {
         for (const std::string& name : labels.names) out << '\t' << tsv_cell(name);
     }
+    for (const auto& name : part.columns.names)
+        if (is_free(name, labels)) out << '\t' << tsv_cell(name);
     out << '\n';
 }
 
-void write_tsv_row(std::ostream& out, const Labels& labels, Logits row, const std::string& part, std::size_t index,
+void write_tsv_row(std::ostream& out, const Labels& labels, Logits row, const PredictionPart& part, std::size_t index,
                    ScoreKind kind) {
-    if (!part.empty()) out << tsv_cell(part) << '\t';
+    if (!part.name.empty()) out << tsv_cell(part.name) << '\t';
     if (is_regression(labels)) {
-        out << fmt::format("{}\t{}\n", index, row[0]);
-        return;
+        out << fmt::format("{}\t{}", index, row[0]);
+    } else {
+        out << fmt::format("{}\t{}", index, tsv_cell(labels.names[best_label(row)]));
+        const auto scores = kind == ScoreKind::logits ? std::vector<float>(row.begin(), row.end()) : softmax(row);
+        for (const float score : scores) out << fmt::format("\t{}", score);
     }
-    out << fmt::format("{}\t{}", index, tsv_cell(labels.names[best_label(row)]));
-    const auto scores = kind == ScoreKind::logits ? std::vector<float>(row.begin(), row.end()) : softmax(row);
-    for (const float score : scores) out << fmt::format("\t{}", score);
+    for (std::size_t c = 0; c < part.columns.names.size(); ++c) {
+        if (!is_free(part.columns.names[c], labels)) continue;
+        const auto& value = part.columns.rows[index][c];
+        out << '\t' << (value.empty() ? "" : tsv_cell(plain_text(nlohmann::json::parse(value))));
+    }
     out << '\n';
 }
 
@@ -110,11 +134,12 @@ void write_predictions(std::ostream& out, PredictionFormat format, const Labels&
     const std::size_t columns = columns_of(labels);
     if (parts.empty()) parts.push_back({"", logits.size() / columns});
     const bool tsv = format == PredictionFormat::tsv;
-    if (tsv) write_tsv_header(out, labels, !parts.front().name.empty());
-    for (const auto& [name, examples] : parts) {
+    if (tsv) write_tsv_header(out, labels, parts.front());
+    for (const auto& part : parts) {
+        const auto examples = part.examples;
         if (logits.size() < examples * columns) fail("{} logits are missing", examples * columns - logits.size());
         for (std::size_t i = 0; i < examples; ++i)
-            (tsv ? write_tsv_row : write_json_row)(out, labels, logits.subspan(i * columns, columns), name, i, kind);
+            (tsv ? write_tsv_row : write_json_row)(out, labels, logits.subspan(i * columns, columns), part, i, kind);
         logits = logits.subspan(examples * columns);
     }
     if (!out) fail("the predictions can't be written");

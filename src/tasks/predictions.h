@@ -18,10 +18,12 @@ PredictionFormat parse_prediction_format(const std::string& name);  // "jsonl" o
 // What says how sure a prediction is: probabilities, or the model's outputs that they are made of.
 enum class ScoreKind { probabilities, logits };
 
-// A data set's examples among others', numbered from 0; a name comes first in each row.
+// A data set's examples among others', numbered from 0; a name comes first in each row, the input's own columns come
+// last. Those with the name of a prediction's part are left out.
 struct PredictionPart {
     std::string name;
     std::size_t examples;
+    KeptColumns columns = {};
 };
 
 // One row for each example: {"index": 0, "label": "entailment", "probabilities": {"entailment": 0.9, ...}}, or

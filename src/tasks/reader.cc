@@ -71,6 +71,29 @@ Labels labels_from(const Table& table, const std::vector<std::string>& texts, co
     }
 }
 
+bool has(const std::vector<std::size_t>& columns, std::size_t column) {
+    return std::ranges::find(columns, column) != columns.end();
+}
+
+// All that have a name, but for the texts.
+KeptColumns keep_columns(const Table& table, const Columns& columns) {
+    KeptColumns kept;
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < table.header.size(); ++i) {
+        if (i == columns.sentence1 || i == columns.sentence2 || table.header[i].empty()) continue;
+        numbers.push_back(i);
+        kept.names.push_back(table.header[i]);
+    }
+    for (const auto& row : table.rows) {
+        auto& values = kept.rows.emplace_back();
+        for (const auto i : numbers) {
+            const auto& cell = row.cells[i];
+            values.push_back(has(row.missing, i) ? "" : has(row.literals, i) ? cell : json_text(nlohmann::json(cell)));
+        }
+    }
+    return kept;
+}
+
 Dataset dataset_of(Table table, const std::optional<Labels>& labels, const ReadOptions& options) {
     const auto& file = table.file;
     if (table.rows.empty()) throw InputError(file, "", "has a header but no rows");
@@ -88,6 +111,7 @@ Dataset dataset_of(Table table, const std::optional<Labels>& labels, const ReadO
     if (columns.label && columns.label != table.find_column("label") && options.columns.label.empty())
         dataset.warnings.push_back(fmt::format("labels are taken from \"{}\"", table.header[*columns.label]));
     if (texts.empty()) dataset.columns = table.header;
+    if (options.use == LabelUse::ignored) dataset.kept = keep_columns(table, columns);
     const LabelFinder finder(dataset.labels);
     for (std::size_t i = 0; i < table.rows.size(); ++i) {
         Row& row = table.rows[i];

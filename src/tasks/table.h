@@ -13,8 +13,9 @@ namespace moebert {
 
 struct Row {
     std::vector<std::string> cells;
-    std::size_t line = 0;                   // where it begins, from 1; of a JSON document's rows, their number
-    std::vector<std::size_t> missing = {};  // columns whose cell is empty because there is none
+    std::size_t line = 0;                    // where it begins, from 1; of a JSON document's rows, their number
+    std::vector<std::size_t> missing = {};   // columns whose cell is empty because there is none
+    std::vector<std::size_t> literals = {};  // columns whose cell is a value of JSON's that is no text
 };
 
 struct Table {

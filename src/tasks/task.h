@@ -29,6 +29,12 @@ struct Labels {
     bool operator==(const Labels&) const = default;
 };
 
+// Columns of a table beside the texts, which go with the predictions.
+struct KeptColumns {
+    std::vector<std::string> names;
+    std::vector<std::vector<std::string>> rows;  // of each example, values as JSON; empty where there is none
+};
+
 struct Dataset {
     std::string name;            // "train", "validation", "validation_mismatched", "test", or the file's stem
     std::filesystem::path file;  // named in errors
@@ -39,6 +45,8 @@ struct Dataset {
     std::vector<std::string> guessed_columns = {};  // its sentences', where no name says which they are
     std::vector<std::string> columns = {};          // of a table without labels
     std::vector<std::string> warnings = {};         // how the file was read, where it could be read otherwise
+
+    KeptColumns kept = {};  // of data that is read without labels
 
     // A dataset is labelled as a whole or not at all.
     bool is_labelled() const { return !examples.empty() && examples.front().label.has_value(); }

@@ -147,6 +147,21 @@ TEST_F(Predict, TakesATextOrAPairAsArguments) {
     refuse(2, predict({"w1", "--question", "w2"}), {"--question and --context: given beside a text"});
 }
 
+TEST_F(Predict, KeepsTheInputsOtherColumns) {
+    put("rows.jsonl", "{\"id\": 7, \"text\": \"w1 w2\", \"lang\": \"de\"}\n{\"text\": \"w3\", \"id\": \"b\"}\n");
+    put("rows.csv", "id,sentence1,label\n7,w1 w2,5\n");
+    auto rows = json_lines(succeed(predict({"--test_file", path("rows.jsonl")})).out);
+    EXPECT_EQ(rows.at(0).at("id"), 7);
+    EXPECT_EQ(rows.at(0).at("lang"), "de");
+    EXPECT_FALSE(rows.at(0).contains("text"));
+    EXPECT_EQ(rows.at(1).at("id"), "b");
+    EXPECT_FALSE(rows.at(1).contains("lang"));
+    EXPECT_EQ(json_lines(succeed(predict(), test::slurp(folder / "rows.jsonl")).out), rows) << "the same of a pipe";
+    rows = json_lines(succeed(predict({"--test_file", path("rows.csv")})).out);
+    EXPECT_EQ(rows.at(0).at("id"), "7");
+    EXPECT_TRUE(rows.at(0).at("label").get<std::string>().starts_with("LABEL_")) << "the prediction";
+}
+
 TEST_F(Predict, OptionsOfAnswersAreRefused) {
     refuse(2, predict({"--output_dir", path("answers")}), {"output_dir"}, "w1\n");
     refuse(2, predict({"--top_k", "2"}), {"top_k"}, "w1\n");

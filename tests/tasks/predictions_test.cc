@@ -47,6 +47,26 @@ TEST(Predictions, LogitsStandInPlaceOfProbabilities) {
               "{\"index\": 0, \"score\": 0.1, \"logits\": [0.1]}\n");
 }
 
+TEST(Predictions, KeepTheInputsColumnsThatHaveNamesOfTheirOwn) {
+    const KeptColumns columns{{"id", "label", "tags", "yes"},
+                              {{"7", "\"gold\"", "[1,2]", "\"a\\tb\""}, {"\"x\"", "", "", ""}}};
+    const Labels labels{ProblemType::classification, {"no", "yes"}};
+    const std::vector<PredictionPart> parts{{"", 2, columns}};
+    std::istringstream lines(written(PredictionFormat::json_lines, labels, {0, 0, 0, 0}, parts));
+    std::string line;
+    std::getline(lines, line);
+    const auto first = nlohmann::json::parse(line);
+    EXPECT_EQ(first.at("id"), 7);
+    EXPECT_EQ(first.at("label"), "no");
+    EXPECT_EQ(first.at("tags"), (nlohmann::json{1, 2}));
+    EXPECT_EQ(first.at("yes"), "a\tb");
+    std::getline(lines, line);
+    EXPECT_EQ(nlohmann::json::parse(line).at("id"), "x");
+    EXPECT_FALSE(nlohmann::json::parse(line).contains("tags"));
+    EXPECT_EQ(written(PredictionFormat::tsv, labels, {0, 0, 0, 0}, parts),
+              "index\tprediction\tno\tyes\tid\ttags\n0\tno\t0.5\t0.5\t7\t[1,2]\n1\tno\t0.5\t0.5\tx\t\n");
+}
+
 TEST(Predictions, TsvBeginsWithIndexAndPredictionAsRunGlueWritesThem) {
     EXPECT_EQ(written(PredictionFormat::tsv, {ProblemType::classification, {"no", "yes"}}, {0, 0}),
               "index\tprediction\tno\tyes\n0\tno\t0.5\t0.5\n");
