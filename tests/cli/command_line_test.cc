@@ -169,6 +169,9 @@ TEST_F(CommandLineTest, NamesTheRecipeInItsErrors) {
     refuse("a.toml", "bf16 = true\ntask_name = {a = 1}\n", "a.toml: line 2: task_name: expected a number, string");
     refuse("a.toml", "task_name = 2020-01-01\n", "a.toml: line 1: task_name: expected a number, string");
     refuse("a.toml", "bf16 = true\ntask_name = \"rte\n", "a.toml: line 2: ");
+    refuse("a.toml", "a\u00e9 = 1\n", "a.toml: line 1: ");
+    refuse("a.toml", "a\ufefb = 1\n", "a.toml: line 1: ");
+    refuse("a.toml", "[# a\n", "a.toml: line 1: Error while parsing key: expected bare key");
     refuse("a.toml", "bf16 = true\nbf16 = true\n", "a.toml: line 2: ");
     refuse("a.toml", "[A]\nbf16 = true\n[B]\nbf16 = true\n", "a.toml: bf16: the option is given twice");
     refuse("a.toml", "\n[a" + std::string(100'000, '.') + "a]\n", "a.toml: line 2: has more than 256 dots");
