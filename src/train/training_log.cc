@@ -1,28 +1,13 @@
 #include "train/training_log.h"
 
-#include <sstream>
-
 #include "core/error.h"
 #include "core/json_text.h"
 #include "io/file.h"
+#include "train/log_lines.h"
 
 namespace moebert {
 
 namespace {
-
-// What a run that is gone wrote after step `last`, a torn last line among it, will be written again.
-void cut_log(const std::filesystem::path& file, std::int64_t last) {
-    if (!std::filesystem::exists(file)) return;
-    std::istringstream in(read_text(file));
-    std::string kept;
-    for (std::string line; std::getline(in, line);) {
-        const auto value = nlohmann::json::parse(line, nullptr, false);
-        if (value.is_object() && value.contains("step") && value["step"].is_number() && value["step"] <= last &&
-            value.value("event", std::string()) != TrainingLog::kFinal)
-            kept += line + "\n";
-    }
-    write_file_atomically(file, kept);
-}
 
 // A number, or a list of layers' lists of experts' numbers.
 void add_scalars(EventFile& events, const std::string& tag, std::int64_t step, const nlohmann::json& value) {
@@ -39,7 +24,8 @@ TrainingLog::TrainingLog(const TrainOptions& options, std::optional<std::int64_t
     const std::filesystem::path directory = options.output_dir;
     make_folder(directory);
     file_ = directory / "train_log.jsonl";
-    if (resumed) cut_log(file_, *resumed);
+    if (resumed && std::filesystem::exists(file_))
+        write_file_atomically(file_, lines_up_to(read_text(file_), *resumed));
     out_.open(file_, resumed ? std::ios::app : std::ios::trunc);
     if (!out_) fail("{}: can't be written", file_.string());
     if (options.report_to == "none") return;

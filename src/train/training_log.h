@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "train/event_file.h"
+#include "train/log_lines.h"
 #include "train/options.h"
 
 namespace moebert {
@@ -18,7 +19,7 @@ public:
     TrainingLog(const TrainOptions& options, std::optional<std::int64_t> resumed);
 
     // The line of a finished run is of this group.
-    static constexpr const char* kFinal = "final";
+    static constexpr const char* kFinal = kFinalEvent;
 
     // One line. Numbers become scalars `group/name` in TensorBoard, experts' shares `group/name/layer_0/expert_0`.
     void write(const std::string& group, std::int64_t step, nlohmann::json values);

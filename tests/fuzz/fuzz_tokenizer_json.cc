@@ -1,0 +1,11 @@
+// tokenizer.json, and a text that the tokenizer cuts with it.
+#include "text/tokenizer.h"
+
+#include "fuzz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    using namespace moebert;
+    fuzz::put("tokenizer.json", fuzz::text_of(data, size));
+    fuzz::allow_errors([&] { Tokenizer::load(fuzz::folder()).encode_plain("w1 w2 [x] \u00fcnaffable, \u4e2d!"); });
+    return 0;
+}
