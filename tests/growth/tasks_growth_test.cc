@@ -2,6 +2,8 @@
 
 #include "growth/growth.h"
 #include "io/support.h"
+#include "tasks/labels.h"
+#include "tasks/reader.h"
 #include "tasks/squad.h"
 #include "tasks/squad_metrics.h"
 
@@ -82,6 +84,61 @@ TEST_F(TasksGrowth, OfPredictionsIsLinearInIds) {
             return "{" + repeated(n, [](auto i) { return fmt::format("{}\"{}\": \"x\"", i == 0 ? "" : ",", i); }) + "}";
         },
         [](const auto& file) { read_predictions(file); });
+}
+
+TEST_F(TasksGrowth, OfTablesIsLinearInRows) {
+    const auto rows = [](const std::string& header, const auto& row) {
+        return [=](std::size_t n) { return header + repeated(n, row); };
+    };
+    const auto read = [](const auto& file) { test::error_of([&] { read_examples(file); }); };
+    for (const auto* name : {"a.csv", "a.tsv"}) {
+        const std::string comma = name[2] == 'c' ? "," : "\t";
+        const auto header = "sentence1" + comma + "label\n";
+        expect_linear(name, 5'000, rows(header, [&](auto i) { return fmt::format("a b{}{}\n", comma, i % 2); }), read);
+        // A label of its own for each row.
+        expect_linear(name, 5'000, rows(header, [&](auto i) { return fmt::format("a b{}l{}\n", comma, i); }), read);
+        expect_linear(name, 20'000, rows(header + "a" + comma + "b\n", [](auto) { return std::string("\n"); }), read);
+        expect_linear(name, 5'000, rows("a", [&](auto i) { return fmt::format("{}c{}", comma, i); }), read);
+    }
+    expect_linear("a.csv", 5'000, rows("a,label\n\"", [](auto) { return std::string("\"\"\n"); }), read);
+}
+
+TEST_F(TasksGrowth, OfJsonRowsIsLinearInRowsAndKeys) {
+    const auto read = [](const auto& file) { test::error_of([&] { read_examples(file); }); };
+    const auto row = [](std::size_t i) { return fmt::format(R"({{"sentence1": "a b", "label": "l{}"}})", i); };
+    const auto list = [&](std::size_t n, const auto& piece) {
+        return "[" + repeated(n, [&](auto i) { return (i == 0 ? "" : ",") + piece(i); }) + "]";
+    };
+    expect_linear(
+        "a.jsonl", 5'000, [&](auto n) { return repeated(n, [&](auto i) { return row(i) + "\n"; }); }, read);
+    expect_linear(
+        "a.json", 5'000, [&](auto n) { return list(n, row); }, read);
+    const auto odd_row = [](std::size_t i) { return fmt::format(R"({{"sentence1": "a", "k{}": 1}})", i); };
+    expect_linear(
+        "a.jsonl", 8'000, [&](auto n) { return repeated(n, [&](auto i) { return odd_row(i) + "\n"; }); }, read);
+    expect_linear(
+        "a.json", 8'000, [&](auto n) { return list(n, odd_row); }, read);
+    expect_linear(
+        "a.jsonl", 8'000,
+        [&](auto n) {
+            return "{" + repeated(n, [](auto i) { return fmt::format("{}\"k{}\": 1", i == 0 ? "" : ",", i); }) + "}";
+        },
+        read);
+}
+
+TEST_F(TasksGrowth, OfFindingLabelsIsLinear) {
+    test::expect_linear(
+        5'000, [](std::size_t n) { return repeated(n, [](auto i) { return fmt::format("label {}\n", i); }); },
+        [](const std::string& text) {
+            std::vector<std::string> names;
+            std::istringstream lines(text);
+            for (std::string line; std::getline(lines, line);) names.push_back(line);
+            const LabelFinder finder({ProblemType::classification, names}, names);
+            for (std::size_t i = 0; i < names.size(); ++i)
+                EXPECT_EQ(finder.find(names[i], "file", ""), static_cast<double>(i));
+            std::ranges::reverse(names);
+            EXPECT_TRUE(places_among(names, names));
+        });
 }
 
 }  // namespace
