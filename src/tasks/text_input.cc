@@ -84,6 +84,9 @@ void check_pairs(const TextInput& input, const std::filesystem::path& file) {
 }
 
 void check_tokens(std::span<const Feature> features, const TextInput& input, const std::filesystem::path& file) {
+    const auto empty = std::ranges::find_if(features, [](const Feature& f) { return f.input_ids.empty(); });
+    if (empty != features.end())  // the tokenizer adds none
+        throw InputError(file, fmt::format("text {}", empty - features.begin() + 1), "has no tokens");
     if (static_cast<std::int64_t>(input.tokenizer.vocab_size()) <= input.vocab_size) return;
     for (std::size_t i = 0; i < features.size(); ++i)
         for (const auto id : features[i].input_ids)

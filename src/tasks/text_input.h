@@ -43,7 +43,7 @@ std::vector<Feature> make_features(const Dataset& dataset, const TextInput& inpu
 // An InputError naming `file` where the model can't tell the sentences of a pair apart, as the tokenizer does.
 void check_pairs(const TextInput& input, const std::filesystem::path& file);
 
-// An InputError naming `file` for a token that the model has no embedding for.
+// An InputError naming `file` for a text without tokens, or a token that the model has no embedding for.
 void check_tokens(std::span<const Feature> features, const TextInput& input, const std::filesystem::path& file);
 
 // How many texts were longer than max_seq_length.

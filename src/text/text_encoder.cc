@@ -38,17 +38,20 @@ CharacterClass class_of(char32_t c, PreTokenizer pre_tokenizer) {
             return CharacterClass::word;
         case PreTokenizer::whitespace:
             return is_word_character(c) ? CharacterClass::word : CharacterClass::other;
+        case PreTokenizer::metaspace:
+            return CharacterClass::other;  // text is cut before spaces, see append_metaspace()
     }
     return CharacterClass::word;
 }
 
 }  // namespace
 
-TextEncoder::TextEncoder(WordPiece pieces, NormalizerOptions options, PreTokenizer pre_tokenizer,
+TextEncoder::TextEncoder(PieceModel pieces, NormalizerOptions options, PreTokenizer pre_tokenizer, Metaspace metaspace,
                          const std::vector<AddedToken>& added_tokens)
     : pieces_(std::move(pieces)),
       options_(options),
       pre_tokenizer_(pre_tokenizer),
+      metaspace_(metaspace),
       original_tokens_(original_only(added_tokens)),
       normalized_tokens_(normalized_only(added_tokens, options)) {
     kinds_.fill(ByteKind::other);
@@ -100,7 +103,8 @@ private:
     void append_part(std::string_view text) {
         if (encoder_.normalized_tokens_.empty()) {
             // A Unicode form may compose punctuation with a mark after it.
-            const bool is_whole = !encoder_.options_.unicode_forms.empty() && !is_ascii(text);
+            const bool is_whole = encoder_.pre_tokenizer_ == PreTokenizer::metaspace ||
+                                  (!encoder_.options_.unicode_forms.empty() && !is_ascii(text));
             is_whole ? append_any(text) : append_fast(text);
         } else {
             append_with_normalized_tokens(text);
@@ -143,7 +147,7 @@ private:
             word_[i] = encoder_.lowered_[static_cast<std::uint8_t>(word[i])];
         }
         ends_.clear();
-        encoder_.pieces_.split(word_, word_.size(), tokens_.ids, tokens_.with_offsets ? &ends_ : nullptr);
+        split_word(word_.size());
         std::uint32_t begin = 0;
         for (const std::uint32_t end : ends_) {
             tokens_.offsets.push_back({character_ + begin, character_ + end});
@@ -159,6 +163,10 @@ private:
 
     // Words of normalised text.
     void append_normalized(std::span<const NormalizedCharacter> text) {
+        if (encoder_.pre_tokenizer_ == PreTokenizer::metaspace) {
+            if (!text.empty()) append_metaspace(text);
+            return;
+        }
         const auto class_at = [&](std::size_t i) { return class_of(text[i].c, encoder_.pre_tokenizer_); };
         for (std::size_t at = 0; at < text.size();) {
             const std::size_t begin = at++;
@@ -170,6 +178,37 @@ private:
         }
     }
 
+    // Each space is written as a character of the word after it, and the first word may have one put before it.
+    void append_metaspace(std::span<const NormalizedCharacter> text) {
+        constexpr char32_t kSpace = 0x2581;  // LOWER ONE EIGHTH BLOCK
+        NormalizedText marked;
+        marked.reserve(text.size() + 1);
+        const auto prepend = encoder_.metaspace_.prepend;
+        const bool is_first = prepend == Metaspace::Prepend::first && text.front().begin == 0;
+        const bool begins_with_space = text.front().c == ' ' || text.front().c == kSpace;
+        if ((prepend == Metaspace::Prepend::always || is_first) && !begins_with_space)
+            marked.push_back({kSpace, text.front().begin, text.front().end});
+        for (NormalizedCharacter character : text) {
+            if (character.c == ' ') character.c = kSpace;
+            marked.push_back(character);
+        }
+        const auto cuts_at = [&](std::size_t at) { return encoder_.metaspace_.split && marked[at].c == kSpace; };
+        for (std::size_t begin = 0, at = 1; begin < marked.size(); ++at) {
+            if (at < marked.size() && !cuts_at(at)) continue;
+            append_word(std::span(marked).subspan(begin, at - begin));
+            begin = at;
+        }
+    }
+
+    // word_, of so many characters.
+    void split_word(std::size_t characters) {
+        auto* ends = tokens_.with_offsets ? &ends_ : nullptr;
+        if (const auto* pieces = std::get_if<WordPiece>(&encoder_.pieces_))
+            pieces->split(word_, characters, tokens_.ids, ends);
+        else
+            std::get<Unigram>(encoder_.pieces_).split(word_, tokens_.ids, ends);
+    }
+
     void append_word(std::span<const NormalizedCharacter> word) {
         word_.clear();
         character_of_byte_.clear();
@@ -178,7 +217,7 @@ private:
             character_of_byte_.resize(word_.size(), i);
         }
         ends_.clear();
-        encoder_.pieces_.split(word_, word.size(), tokens_.ids, tokens_.with_offsets ? &ends_ : nullptr);
+        split_word(word.size());
         std::size_t begin = 0;
         for (const std::uint32_t end : ends_) {
             tokens_.offsets.push_back({word[character_of_byte_[begin]].begin, word[character_of_byte_[end - 1]].end});

@@ -4,10 +4,12 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "text/added_tokens.h"
 #include "text/normalizer.h"
+#include "text/unigram.h"
 #include "text/wordpiece.h"
 
 namespace moebert {
@@ -18,9 +20,12 @@ struct TokenList {
     bool with_offsets = false;
 };
 
+// How words become pieces.
+using PieceModel = std::variant<WordPiece, Unigram>;
+
 class TextEncoder {
 public:
-    TextEncoder(WordPiece pieces, NormalizerOptions options, PreTokenizer pre_tokenizer,
+    TextEncoder(PieceModel pieces, NormalizerOptions options, PreTokenizer pre_tokenizer, Metaspace metaspace,
                 const std::vector<AddedToken>& added_tokens);
 
     // Appends the tokens of `text`.
@@ -30,9 +35,10 @@ private:
     class Run;
     enum class ByteKind : std::uint8_t { word, punctuation, space, other };  // other: needs normalize()
 
-    WordPiece pieces_;
+    PieceModel pieces_;
     NormalizerOptions options_;
     PreTokenizer pre_tokenizer_;
+    Metaspace metaspace_;
     AddedTokenFinder original_tokens_;    // found in the text as it is
     AddedTokenFinder normalized_tokens_;  // and in the normalised one
     std::array<ByteKind, 256> kinds_{};

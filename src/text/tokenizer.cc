@@ -179,15 +179,23 @@ struct Tokenizer::Tables {
         : settings(std::move(given)),
           vocabulary(std::move(tokens)),
           ids(ids_of(vocabulary)),
-          unk_id(require_id(ids, vocabulary.size(), settings.unk_token)),
-          cls_id(require_id(ids, vocabulary.size(), settings.cls_token)),
-          sep_id(require_id(ids, vocabulary.size(), settings.sep_token)),
-          pad_id(require_id(ids, vocabulary.size(), settings.pad_token)),
+          unk_id(settings.unigram ? settings.unigram->unk_id : special_id(settings.unk_token)),
+          cls_id(special_id(settings.cls_token)),
+          sep_id(special_id(settings.sep_token)),
+          pad_id(special_id(settings.pad_token)),
           mask_id(find_id(ids, settings.mask_token)),
           special_tokens(template_of(settings, ids, vocabulary.size())),
-          encoder(WordPiece({vocabulary.begin(), vocabulary.begin() + static_cast<std::ptrdiff_t>(pieces)},
-                            settings.continuing_subword_prefix, unk_id, settings.max_input_chars_per_word),
-                  normalizer_options(settings), settings.pre_tokenizer, settings.added_tokens) {}
+          encoder(model_of({vocabulary.begin(), vocabulary.begin() + static_cast<std::ptrdiff_t>(pieces)}),
+                  normalizer_options(settings), settings.pre_tokenizer, settings.metaspace, settings.added_tokens) {}
+
+    std::int32_t special_id(const std::string& token) const {
+        return settings.unigram ? find_id(ids, token) : require_id(ids, vocabulary.size(), token);
+    }
+
+    PieceModel model_of(const std::vector<std::string>& pieces) const {
+        if (settings.unigram) return Unigram(pieces, settings.unigram->scores, settings.unigram->unk_id);
+        return WordPiece(pieces, settings.continuing_subword_prefix, unk_id, settings.max_input_chars_per_word);
+    }
 };
 
 Tokenizer::Tokenizer(const std::vector<std::string>& vocabulary, TokenizerSettings settings) {

@@ -1,4 +1,5 @@
-// BERT's WordPiece tokenizer, equal to Hugging Face's BertTokenizerFast token for token: ids, segments and offsets.
+// BERT's WordPiece tokenizer, or one of unigrams, equal to Hugging Face's BertTokenizerFast token for token: ids,
+// segments and offsets.
 #pragma once
 
 #include <array>
@@ -43,6 +44,21 @@ enum class PreTokenizer {
     bert,              // at whitespace, each punctuation character for itself
     whitespace_split,  // at whitespace alone
     whitespace,        // runs of word characters, and runs of others, between whitespace
+    metaspace,         // before spaces, which become a character of the word
+};
+
+// Of PreTokenizer::metaspace: whether text is cut at all, and whether its first word gets a space too.
+struct Metaspace {
+    enum class Prepend { always, first, never };  // first: only where the text begins, not after an added token
+
+    bool split = true;
+    Prepend prepend = Prepend::always;
+};
+
+// A model of unigrams in place of WordPiece.
+struct UnigramSettings {
+    std::vector<double> scores;  // one per token of the vocabulary
+    std::int32_t unk_id = 0;
 };
 
 enum class TruncationSide { right, left };
@@ -62,6 +78,8 @@ struct TokenizerSettings {
     std::string mask_token = "[MASK]";
     std::vector<AddedToken> added_tokens;  // beside the five above
     PreTokenizer pre_tokenizer = PreTokenizer::bert;
+    Metaspace metaspace;
+    std::optional<UnigramSettings> unigram;  // absent: WordPiece
     std::optional<Template> special_tokens;  // absent: BERT's, of cls_token and sep_token
     bool has_token_types = true;             // false: all types are 0, whatever the template says
     TruncationSide truncation_side = TruncationSide::right;
@@ -77,7 +95,8 @@ public:
     // Throws an InputError.
     static Tokenizer load(const std::filesystem::path& dir, std::vector<std::string>* warnings = nullptr);
 
-    // From a vocabulary in the order of its ids. Throws an Error when a special token is missing; only the mask may be.
+    // From a vocabulary in the order of its ids. Throws an Error when a special token is missing; the mask may be, and
+    // with unigrams all that the template doesn't name.
     explicit Tokenizer(const std::vector<std::string>& vocabulary, TokenizerSettings settings = {});
 
     // Text is UTF-8; a malformed byte sequence counts as one character and is dropped. `max_length` counts the special
@@ -106,7 +125,7 @@ public:
     std::int32_t cls_id() const;
     std::int32_t sep_id() const;
     std::int32_t pad_id() const;
-    std::int32_t mask_id() const;  // -1 when the vocabulary has none
+    std::int32_t mask_id() const;  // -1 when the vocabulary has none, here and above
 
 private:
     struct Tables;

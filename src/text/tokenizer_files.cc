@@ -262,7 +262,9 @@ private:
     void read_config(const json& config, const TokenizerClass& kind) {
         auto& settings = files_.settings;
         const auto file = dir_ / kConfig;
-        if (has_json_ && kind.is_generic())
+        if (settings.unigram)
+            keep_unigrams(kind);
+        else if (has_json_ && kind.is_generic())
             keep_tokenizer_json(config);
         else if (!has_json_ || json_normalizer_.value_or(true))
             take_bert_settings(config);
@@ -280,6 +282,17 @@ private:
         settings.has_token_types = has_token_types(config, kind, file);
         read_truncation_side(config, file, settings.truncation_side);
         read_model_max_length(config, file, settings.model_max_length);
+    }
+
+    // None of the classes here but the generic one has such a model: what the tokenizers package makes of the file
+    // counts.
+    void keep_unigrams(const TokenizerClass& kind) {
+        if (!kind.is_generic())
+            files_.warnings.push_back(fmt::format("{}: counts alone, since its model is Unigram; {} is for another one",
+                                                  (dir_ / kTokenizer).string(), kind.name));
+        auto& special = files_.settings.special_tokens;
+        const TemplatePiece first{TemplatePiece::Kind::first, 0}, second{TemplatePiece::Kind::second, 1};
+        if (!special) special = Template{{first}, {first, second}};
     }
 
     // The generic class doesn't know BERT's settings.
@@ -335,7 +348,7 @@ private:
 
     // BertTokenizer of transformers 5 replaces these parts of tokenizer.json by BERT's own.
     void warn_of_parts(const TokenizerClass& kind) {
-        if (!has_json_) return;
+        if (!has_json_ || files_.settings.unigram) return;
         auto& settings = files_.settings;
         const auto file = (dir_ / kTokenizer).string();
         if (!kind.is_generic() && settings.pre_tokenizer != PreTokenizer::bert)

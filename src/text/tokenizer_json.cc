@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "text/json_keys.h"
 
@@ -96,8 +97,29 @@ void read_normalizers(const std::vector<json>& parts, const fs::path& file, Toke
 
 // ---- pre-tokenizer
 
-PreTokenizer read_pre_tokenizer(const json& pre_tokenizer, const fs::path& file) {
-    constexpr const char* kUnderstood = "BertPreTokenizer, WhitespaceSplit, Whitespace";
+// Old files say add_prefix_space in place of prepend_scheme.
+Metaspace read_metaspace(const json& part, const fs::path& file) {
+    Metaspace metaspace;
+    std::string replacement = "\xE2\x96\x81", scheme;
+    bool prefix = true;
+    read_key(part, "replacement", file, replacement);
+    read_key(part, "add_prefix_space", file, prefix);
+    read_key(part, "prepend_scheme", file, scheme);
+    read_key(part, "split", file, metaspace.split);
+    if (replacement != "\xE2\x96\x81")
+        throw InputError(file, "pre_tokenizer.replacement", fmt::format("expected U+2581, found \"{}\"", replacement));
+    if (scheme.empty()) scheme = prefix ? "always" : "never";
+    if (scheme != "always" && scheme != "first" && scheme != "never")
+        throw InputError(file, "pre_tokenizer.prepend_scheme",
+                         fmt::format("expected always, first or never, found \"{}\"", scheme));
+    metaspace.prepend = scheme == "always"  ? Metaspace::Prepend::always
+                        : scheme == "first" ? Metaspace::Prepend::first
+                                            : Metaspace::Prepend::never;
+    return metaspace;
+}
+
+PreTokenizer read_pre_tokenizer(const json& pre_tokenizer, const fs::path& file, Metaspace& metaspace) {
+    constexpr const char* kUnderstood = "BertPreTokenizer, WhitespaceSplit, Whitespace, Metaspace";
     if (pre_tokenizer.is_null())
         throw InputError(file, "pre_tokenizer", fmt::format("is missing; understood: {}", kUnderstood));
     const auto parts = parts_of(pre_tokenizer, "pretokenizers", "pre_tokenizer", file);
@@ -107,6 +129,10 @@ PreTokenizer read_pre_tokenizer(const json& pre_tokenizer, const fs::path& file)
     if (types == Types{"BertPreTokenizer"}) return PreTokenizer::bert;
     if (types == Types{"WhitespaceSplit"}) return PreTokenizer::whitespace_split;
     if (types == Types{"Whitespace"}) return PreTokenizer::whitespace;
+    if (types == Types{"Metaspace"}) {
+        metaspace = read_metaspace(parts[0], file);
+        return PreTokenizer::metaspace;
+    }
     const json& unknown = parts.empty() ? pre_tokenizer : parts[parts.size() > 1 ? 1 : 0];
     refuse_type(file, "pre_tokenizer", unknown, fmt::format("one of {}", kUnderstood));
 }
@@ -223,8 +249,33 @@ const json& read_model(const json& object, const fs::path& file) {
     if (!model.is_object()) throw InputError(file, "model", "expected an object of type WordPiece");
     const bool is_untyped = !model.contains("type") && model.contains("max_input_chars_per_word") &&
                             model.contains("vocab") && model["vocab"].is_object();
-    if (!is_untyped && type_of(model) != "WordPiece") refuse_type(file, "model", model, "WordPiece");
+    if (!is_untyped && type_of(model) != "WordPiece" && type_of(model) != "Unigram")
+        refuse_type(file, "model", model, "WordPiece, Unigram");
     return model;
+}
+
+// [["<unk>", 0.0], ["\u2581the", -3.2], ...], in the order of the ids.
+UnigramSettings read_unigram(const json& model, const fs::path& file, std::vector<std::string>& vocabulary) {
+    UnigramSettings settings;
+    const json& list = component(model, "vocab");
+    if (!list.is_array() || list.size() > kMostTokens)
+        throw InputError(file, "model.vocab", "expected a list of pieces");
+    for (const json& piece : list) {
+        const bool valid = piece.is_array() && piece.size() == 2 && piece[0].is_string() && piece[1].is_number() &&
+                           std::isfinite(piece[1].get<double>());
+        if (!valid) throw InputError(file, "model.vocab", "expected a piece and its score, found " + json_text(piece));
+        vocabulary.push_back(piece[0].get<std::string>());
+        settings.scores.push_back(piece[1].get<double>());
+    }
+    std::uint32_t unk_id = static_cast<std::uint32_t>(vocabulary.size());
+    read_key(model, "unk_id", file, unk_id);
+    if (unk_id >= vocabulary.size())
+        throw InputError(file, "model.unk_id", fmt::format("expected an id of the {} pieces", vocabulary.size()));
+    settings.unk_id = static_cast<std::int32_t>(unk_id);
+    bool byte_fallback = false;
+    read_key(model, "byte_fallback", file, byte_fallback);
+    if (byte_fallback) throw InputError(file, "model.byte_fallback", "true isn't supported");
+    return settings;
 }
 
 TruncationSide truncation_side(const json& object, const fs::path& file) {
@@ -263,10 +314,14 @@ TokenizerJson read_tokenizer_json(const json& object, const fs::path& file) {
     TokenizerJson read;
     TokenizerSettings& settings = read.settings;
     const json& model = read_model(object, file);
-    read_key(model, "unk_token", file, settings.unk_token);
-    read_key(model, "continuing_subword_prefix", file, settings.continuing_subword_prefix);
-    read_key(model, "max_input_chars_per_word", file, settings.max_input_chars_per_word);
-    read.vocabulary = vocabulary_of(model, file);
+    if (type_of(model) == "Unigram") {
+        settings.unigram = read_unigram(model, file, read.vocabulary);
+    } else {
+        read_key(model, "unk_token", file, settings.unk_token);
+        read_key(model, "continuing_subword_prefix", file, settings.continuing_subword_prefix);
+        read_key(model, "max_input_chars_per_word", file, settings.max_input_chars_per_word);
+        read.vocabulary = vocabulary_of(model, file);
+    }
     const json& normalizer = component(object, "normalizer");
     if (!normalizer.is_null()) {
         read_normalizers(parts_of(normalizer, "normalizers", "normalizer", file), file, settings);
@@ -274,7 +329,7 @@ TokenizerJson read_tokenizer_json(const json& object, const fs::path& file) {
     } else {
         clear_normalizer(settings);
     }
-    settings.pre_tokenizer = read_pre_tokenizer(component(object, "pre_tokenizer"), file);
+    settings.pre_tokenizer = read_pre_tokenizer(component(object, "pre_tokenizer"), file, settings.metaspace);
     settings.special_tokens = read_post_processor(component(object, "post_processor"), file);
     settings.truncation_side = truncation_side(object, file);
     settings.model_max_length = truncation_length(object, file);

@@ -1,4 +1,4 @@
-// tokenizer.json, as the tokenizers package writes it, where it describes a WordPiece tokenizer.
+// tokenizer.json, as the tokenizers package writes it, where it describes a tokenizer of WordPiece or unigrams.
 #pragma once
 
 #include <filesystem>
@@ -19,7 +19,7 @@ struct TokenizerJson {
     std::optional<bool> has_plain_normalizer;
 };
 
-// Throws an InputError for a model other than WordPiece, and names each component that isn't understood.
+// Throws an InputError for another model, and names each component that isn't understood.
 TokenizerJson read_tokenizer_json(const nlohmann::json& object, const std::filesystem::path& file);
 
 AddedToken read_added_token(const nlohmann::json& object, const std::filesystem::path& file, std::int32_t id);

@@ -120,4 +120,11 @@ Trie::Match Trie::longest(std::uint32_t node, std::string_view bytes) const {
     return match;
 }
 
+std::vector<Trie::Entry> entries_of(const std::vector<std::string>& vocabulary) {
+    std::vector<Trie::Entry> entries;
+    entries.reserve(vocabulary.size());
+    for (const std::string& token : vocabulary) entries.emplace_back(token, static_cast<std::int32_t>(entries.size()));
+    return entries;
+}
+
 }  // namespace moebert

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -54,5 +55,8 @@ private:
     class Builder;
     std::vector<Node> nodes_;
 };
+
+// The tokens of a vocabulary, each with its id.
+std::vector<Trie::Entry> entries_of(const std::vector<std::string>& vocabulary);
 
 }  // namespace moebert

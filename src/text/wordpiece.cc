@@ -1,20 +1,9 @@
 #include "text/wordpiece.h"
 
 namespace moebert {
-namespace {
-
-std::vector<Trie::Entry> with_ids(const std::vector<std::string>& vocabulary) {
-    std::vector<Trie::Entry> entries;
-    entries.reserve(vocabulary.size());
-    for (const std::string& token : vocabulary) entries.emplace_back(token, static_cast<std::int32_t>(entries.size()));
-    return entries;
-}
-
-}  // namespace
-
 WordPiece::WordPiece(const std::vector<std::string>& vocabulary, std::string_view continuing_prefix,
                      std::int32_t unk_id, std::size_t max_characters)
-    : trie_(with_ids(vocabulary)),
+    : trie_(entries_of(vocabulary)),
       continuing_(trie_.walk(Trie::root, continuing_prefix)),
       unk_id_(unk_id),
       max_characters_(max_characters) {}

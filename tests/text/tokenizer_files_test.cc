@@ -330,6 +330,62 @@ TEST_F(TokenizerFilesTest, TextIsCutAtTheSideThatTheFilesSay) {
     EXPECT_EQ(load().settings().model_max_length, 5);
 }
 
+nlohmann::json unigrams(const char* scheme, bool split = true) {
+    auto vocab = nlohmann::json::array();
+    for (const auto& [piece, score] : std::vector<std::pair<const char*, double>>{{"<unk>", 0},
+                                                                                  {"▁", -2},
+                                                                                  {"▁the", -3},
+                                                                                  {"▁cat", -3.5},
+                                                                                  {"c", -5},
+                                                                                  {"a", -5.5},
+                                                                                  {"t", -6},
+                                                                                  {"ca", -6.2},
+                                                                                  {"at", -6.1},
+                                                                                  {"s", -7}})
+        vocab.push_back(nlohmann::json::array({piece, score}));
+    return {
+        {"model", {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", vocab}}},
+        {"pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", scheme}, {"split", split}}}};
+}
+
+// The values are those of the tokenizers package.
+TEST_F(TokenizerFilesTest, UnigramsAreCutAsWellAsTheirScoresAllow) {
+    using Ids = std::vector<std::int32_t>;
+    for (const bool split : {true, false}) {
+        put("tokenizer.json", unigrams("always", split).dump());
+        EXPECT_EQ(load().encode("the cats").input_ids, Ids({2, 3, 9}));
+        expect_warning_with({"tokenizer.json: counts alone", "Unigram"});
+        EXPECT_EQ(load().encode("  the é é cat").input_ids, Ids({1, 2, 1, 0, 1, 0, 3}));
+        EXPECT_EQ(load().encode("öö cat").input_ids, Ids({1, 0, 3}));
+        EXPECT_EQ(load().encode("xthe").input_ids, Ids({1, 0, 6, 0}));
+        EXPECT_EQ(load().encode("").input_ids, Ids());
+        put("tokenizer.json", unigrams("never", split).dump());
+        EXPECT_EQ(load().encode("the cats").input_ids, Ids({6, 0, 3, 9}));
+        EXPECT_EQ(load().encode("cat").input_ids, Ids({4, 8}));
+    }
+    put("tokenizer.json", unigrams("first").dump());
+    const auto cut = load().encode("öö cats", "cat", Tokenizer::no_limit, true);
+    EXPECT_EQ(cut.input_ids, Ids({1, 0, 3, 9, 3}));
+    EXPECT_EQ(cut.token_type_ids, std::vector<std::uint8_t>({0, 0, 0, 0, 1}));
+    EXPECT_EQ(cut.offsets[1], (std::array<std::uint32_t, 2>{0, 2}));
+    EXPECT_EQ(cut.offsets[2], (std::array<std::uint32_t, 2>{2, 6}));
+}
+
+TEST_F(TokenizerFilesTest, BrokenUnigramsAreNamed) {
+    const auto wrong = [&](const char* key, const nlohmann::json& value) {
+        auto json = unigrams("always");
+        json["model"][key] = value;
+        put("tokenizer.json", json.dump());
+        expect_error_with({"tokenizer.json", std::string("model.") + key});
+    };
+    wrong("unk_id", 10);
+    wrong("byte_fallback", true);
+    wrong("vocab", nlohmann::json::array({nlohmann::json::array({"a", "b"})}));
+    wrong("vocab", "a");
+    put("tokenizer.json", unigrams("sometimes").dump());
+    expect_error_with({"prepend_scheme", "sometimes"});
+}
+
 TEST_F(TokenizerFilesTest, SpecialTokensAreNeverSplitAnyway) {
     put("vocab.txt", vocabulary);
     put("tokenizer_config.json", R"({"never_split": ["[CLS]", "[SEP]"]})");
