@@ -312,6 +312,50 @@ TEST_F(TrainingOptions, LabelsThatMayBeAMistakeAreWarnedOf) {
     EXPECT_PRED2(test::contains, found[0], "labels are taken for classes since \"none\" is no finite number");
 }
 
+// Every later step takes text as it was trained; what is cut is said.
+TEST_F(TrainingOptions, TheLengthIsKeptWithTheModel) {
+    std::string words = "w1";
+    for (int i = 0; i < 30; ++i) words += " w2";
+    put("long.tsv", "sentence1\tlabel\n" + words + "\t0\nw2\t1\nw3\t2\n");
+    const auto trained =
+        succeed(finetune({"--max_steps", "1", "--train_file", path("long.tsv"), "--max_seq_length", "24"}));
+    EXPECT_EQ(trained.json().at("max_seq_length"), 24);
+    EXPECT_EQ(trained.json().at("train_truncated_samples"), 1);
+    const auto said = path("long.tsv") + ": 1 of 3 texts are longer than max_seq_length 24 and were cut to it";
+    EXPECT_EQ(warnings(trained), std::vector<std::string>{"warning: " + said});
+    EXPECT_EQ(read_json("out/tokenizer_config.json").at("model_max_length"), 24);
+    EXPECT_PRED2(test::contains, test::slurp(folder / "out/README.md"), "on inputs of up to 24 tokens");
+    const Arguments evaluate{"evaluate",       "--model_name_or_path", path("out"),      "--validation_file",
+                             path("long.tsv"), "--output_dir",         path("evaluated")};
+    const auto evaluated = succeed(evaluate);
+    EXPECT_EQ(evaluated.json().at("max_seq_length"), 24);
+    EXPECT_EQ(evaluated.json().at("eval_truncated_samples"), 1);
+    EXPECT_EQ(warnings(evaluated), std::vector<std::string>{"warning: " + said});
+    EXPECT_EQ(succeed(evaluate + Arguments{"--max_seq_length", "40"}).json().at("eval_truncated_samples"), 0);
+    const Arguments predict{"predict", "--model_name_or_path", path("out")};
+    EXPECT_EQ(succeed(predict, words + "\n").out,
+              succeed(predict + Arguments{"--max_seq_length", "24"}, words + "\n").out);
+    // Of a model from elsewhere, what it has positions for.
+    const auto plain = succeed({"predict", "--model_name_or_path", path("model")}, words + "\n");
+    EXPECT_EQ(warnings(plain), std::vector<std::string>());
+}
+
+TEST_F(TrainingOptions, ColumnsAndKindsOfLabelsMayBeNamed) {
+    put("odd.csv", "heading,words,kind\nx,w1,5\ny,w2,3\n");
+    const Arguments data{"--train_file", path("odd.csv"), "--max_steps", "1"};
+    refuse(1, finetune(data), {path("odd.csv"), "heading, words, kind", "text_column_names"});
+    const Arguments named{"--text_column_names", "words", "--label_column_name", "kind"};
+    succeed(finetune(data + named));
+    EXPECT_EQ(read_json("out/config.json").at("id2label"), nlohmann::json({{"0", "3"}, {"1", "5"}}));
+    succeed(finetune(data + named + Arguments{"--problem_type", "regression", "--overwrite_output_dir"}));
+    EXPECT_EQ(read_json("out/config.json").at("problem_type"), "regression");
+    refuse(2, finetune(data + Arguments{"--problem_type", "ranking", "--overwrite_output_dir"}),
+           {"problem_type", "ranking"});
+    const auto predict = succeed({"predict", "--model_name_or_path", path("model"), "--text_column_names", "words"},
+                                 "{\"words\": \"w1\", \"heading\": \"x\"}\n{\"words\": \"w2\", \"heading\": \"y\"}\n");
+    EXPECT_EQ(json_lines(predict.out).size(), 2U);
+}
+
 TEST_F(TrainingOptions, ATasksFolderNeedsNoFileThatIsNotUsed) {
     std::filesystem::create_directories(folder / "RTE");
     put("RTE/train.tsv", "index\tsentence1\tsentence2\tlabel\n0\tw1\tw2\tentailment\n1\tw3\tw4\tnot_entailment\n");
