@@ -16,4 +16,14 @@ namespace moebert {
 // gradient.
 void accumulate_importance(const Model& model, const Batch& batch, torch::ScalarType dtype, torch::Tensor& scores);
 
+// What one layer adds to them: z and a of all rows, their gradients, and the bias that is in z.
+struct LayerValues {
+    torch::Tensor d_z, z, bias, d_a, a;  // (T, I), and (I)
+};
+
+// Adds |sum over the sentence's rows| for every sentence to `scores`, (I) in float64: by the kernel on CPUs, and in
+// plain steps anywhere.
+void add_scores(const LayerValues& values, const BatchLayout& layout, torch::Tensor scores);
+void add_scores_plain(const LayerValues& values, const BatchLayout& layout, torch::Tensor scores);
+
 }  // namespace moebert

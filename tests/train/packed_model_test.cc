@@ -180,6 +180,22 @@ TEST(ImportancePass, GivesTheSameSumsForAnyBatchSize) {
     for (const std::size_t size : {3, 10}) expect_near(scores_in_batches(model, features, size), alone);
 }
 
+// Which is what other devices run.
+TEST(ImportancePass, KernelEqualsItsPlainTwin) {
+    torch::manual_seed(4);
+    const auto layout = layout_of({1, 7, 64, 130});
+    const auto random = [](std::int64_t rows) { return torch::randn({rows, 70}); };
+    // Of all rows, and of the first one of each sentence.
+    for (const auto rows : {layout->rows(), layout->sentences()}) {
+        const LayerValues values{random(rows), random(rows), torch::randn({70}), random(rows), random(rows)};
+        auto fast = torch::ones({70}, torch::kFloat64), plain = torch::ones({70}, torch::kFloat64);
+        add_scores(values, *layout, fast);
+        add_scores_plain(values, rows == layout->rows() ? *layout : *layout_of({1, 1, 1, 1}), plain);
+        expect_near(fast, plain);
+        EXPECT_GT(fast.min().item<double>(), 1.0) << "added to what was there";
+    }
+}
+
 TEST(ImportancePass, EqualsTheGradientsOfEveryExampleAlone) {
     const auto checkpoint = test::dense_checkpoint("cls3");
     const auto features = random_features(5, 3);
