@@ -18,6 +18,7 @@ TEST(Printable, EscapesWhatATerminalWouldObey) {
     EXPECT_EQ(printable(std::string("a\0b", 3)), "a\\x00b");
     EXPECT_EQ(printable("\u009B"), "\\xC2\\x9B");
     EXPECT_EQ(printable("\u202Eabc\u2028\uFEFF"), "\\u202Eabc\\u2028\\uFEFF");
+    EXPECT_EQ(printable("\u2066\u2069\u200E\u061C"), "\\u2066\\u2069\\u200E\\u061C");
     EXPECT_EQ(printable("\xFF\xC3("), "\\xFF\\xC3(");
 }
 

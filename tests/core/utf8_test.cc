@@ -31,6 +31,7 @@ TEST(Utf8, AMalformedSequenceCountsOneCharacterForEachMaximalPart) {
     EXPECT_EQ(count_characters("\xED\xA0\x80"), 3U);
     EXPECT_EQ(count_characters("\xC3\xC3\xA9"), 2U);
     EXPECT_EQ(count_characters("\xE4\xB8"), 1U);
+    EXPECT_EQ(decode_utf8("\xE4\xB8", 0).code_point, U'\uFFFD');
 }
 
 TEST(Utf8, TellsWhereTheFirstMalformedSequenceIs) {

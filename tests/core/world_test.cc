@@ -71,14 +71,14 @@ TEST(World, OfASlurmStepIsWhatTheNodeHas) {
 TEST(World, IsASlurmStep) {
     const std::map<std::string, std::string> variables{
         {"SLURM_STEP_NUM_TASKS", "6"},  {"SLURM_PROCID", "4"},     {"SLURM_LOCALID", "1"},
-        {"SLURM_NTASKS_PER_NODE", "3"}, {"SLURM_JOB_ID", "70123"}, {"SLURM_STEP_NODELIST", "gpu[03-04,09],big1"}};
+        {"SLURM_NTASKS_PER_NODE", "3"}, {"SLURM_JOB_ID", "74123"}, {"SLURM_STEP_NODELIST", "gpu[03-04,09],big1"}};
     const auto world = world_of(variables);
     EXPECT_EQ(world.rank, 4);
     EXPECT_EQ(world.size, 6);
     EXPECT_EQ(world.local_rank, 1);
     EXPECT_EQ(world.local_size, 3);
     EXPECT_EQ(world.master_address, "gpu03");
-    EXPECT_EQ(world.master_port, 20123);
+    EXPECT_EQ(world.master_port, 24123);
     for (const auto& [list, first] : {std::pair{"n1", "n1"}, {"n1,n2", "n1"}, {"a[7]", "a7"}, {"a[7,9]-x,b", "a7-x"}}) {
         auto other = variables;
         other["SLURM_STEP_NODELIST"] = list;
