@@ -94,7 +94,7 @@ void LoadWatch::judge(std::int64_t step) {
         return;
     has_warned_ = true;
     const auto method = config_.moe->route_method;
-    sink_.warning("step {}: layer {}: expert {} gets {:.0f} % of the {}, the other {} hardly any: {}", step, layer,
+    sink_.warning("step {}: layer {}: expert {} gets {:.0f} % of the {}, the other {} share the rest: {}", step, layer,
                   expert, 100.0 * share, method == RouteMethod::gate_sentence ? "sentences" : "tokens", experts - 1,
                   is_gated(method) ? "give --load_balance auto, or a larger weight"
                                    : "--route_method hash-balance gives experts equal shares");

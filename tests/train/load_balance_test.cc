@@ -96,9 +96,10 @@ protected:
 TEST_F(Watch, NamesLayerExpertShareAndRemedyOnceAndAtTheEnd) {
     const auto found = watch(config_of(RouteMethod::gate_token), std::vector(1000, collapsed));
     ASSERT_EQ(found.size(), 2U);
-    EXPECT_EQ(found[0],
-              "step 100: layer 1: expert 0 gets 97 % of the tokens, the other 3 hardly any: give --load_balance auto, "
-              "or a larger weight");
+    EXPECT_EQ(
+        found[0],
+        "step 100: layer 1: expert 0 gets 97 % of the tokens, the other 3 share the rest: give --load_balance auto, "
+        "or a larger weight");
     EXPECT_TRUE(found[1].starts_with("step 1000: "));
 }
 
