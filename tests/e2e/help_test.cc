@@ -53,6 +53,13 @@ TEST_F(Help, ANameOnTheHubIsToldHowToGetIt) {
     refuse(1, {"predict", "w1", "--model_name_or_path", path("data.tsv")}, {"data.tsv: is a file; expected a model's"});
 }
 
+TEST_F(Help, ARefusedPrecisionNamesThoseThatWork) {
+    put_model();
+    refuse(2, {"predict", "w1", "--model_name_or_path", path("model"), "--precision", "bf16"},
+           {"precision bf16: this processor has no such matrix products; it has those of fp32"}, "",
+           "export MOEBERT_CPU_ISA=avx2; ");
+}
+
 TEST_F(Help, APreparedModelIsNamedWhereItCannotBeUsed) {
     put_model();
     put_classes("data.tsv");
