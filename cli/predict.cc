@@ -9,6 +9,7 @@
 #include "sharing.h"
 #include "tasks/outputs.h"
 #include "tasks/predictions.h"
+#include "tasks/table.h"
 
 namespace moebert::cli {
 
@@ -82,10 +83,7 @@ void take_texts(PredictCommand& o) {
         if (!value->empty()) fail_usage("{}: given beside a text; one of them is predicted", name);
 }
 
-std::istringstream open_lines(const std::string& file) {
-    constexpr std::size_t kMostBytes = std::size_t{1} << 36;
-    return std::istringstream(read_text(file, kMostBytes));
-}
+std::istringstream open_lines(const std::string& file) { return std::istringstream(read_dataset_text(file)); }
 
 std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
     const auto& file = o.data.test_file;
@@ -96,7 +94,7 @@ std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
     }
     if (reads_standard_input(o))
         return {first_samples(o, read_lines(std::cin, "standard input", column_names(o.data)))};
-    if (!file.ends_with(".txt")) return load_datasets(o.data, input_split(o), std::nullopt, sink, LabelUse::ignored);
+    if (format_of(file) != ".txt") return load_datasets(o.data, input_split(o), std::nullopt, sink, LabelUse::ignored);
     auto in = open_lines(file);
     return {first_samples(o, read_lines(in, file, column_names(o.data)))};
 }
@@ -107,7 +105,8 @@ QuestionSet read_questions(const PredictCommand& o, const Sink& sink) {
     if (!o.texts.empty()) return one_question(o.texts.front(), o.texts.back());
     if (has_texts(o)) return one_question(o.question, o.context);
     if (reads_standard_input(o)) return first_samples(o, read_question_lines(std::cin));
-    if (!file.ends_with(".txt") && !file.ends_with(".tsv")) return load_questions(o.data, input_split(o), sink);
+    const auto format = format_of(file);
+    if (format != ".txt" && format != ".tsv") return load_questions(o.data, input_split(o), sink);
     auto in = open_lines(file);
     return first_samples(o, read_question_lines(in, file));
 }

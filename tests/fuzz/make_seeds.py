@@ -1,5 +1,6 @@
 """Writes small well-formed inputs for the fuzzers to start from: make_seeds.py FOLDER makes FOLDER/<fuzzer>/."""
 import io
+import gzip
 import json
 import pathlib
 import pickle
@@ -96,6 +97,12 @@ def environments():
            "OMPI_COMM_WORLD_LOCAL_SIZE": 2}
 
 
+def unigrams():
+    model = {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["\u2581a", -1.5], ["b", -2]]}
+    metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}
+    return json.dumps({"model": model, "pre_tokenizer": metaspace}).encode()
+
+
 def all_seeds():
     index = json.dumps({"metadata": {"total_size": 4}, "weight_map": {"a": "a-1-of-1"}}).encode()
     state = {"settings": {"seed": 1}, "global_step": 2, "loss": 0.5, "loss_scale": [1.0, 0], "window": {"steps": 1}}
@@ -114,10 +121,14 @@ def all_seeds():
     yield "json", b'{"a": [1, -2, 0.5e3, true, null, "\\u00fc"], "b": {"c": {}}}'
     yield "vocabulary", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nw1\nun\n##aff\n\u4e2d\n".encode()
     yield "tokenizer_json", tokenizer_json()
+    yield "tokenizer_json", unigrams()
     yield "tokenizer_config", tokenizer_config()
     yield "text", "w1 \u00e9a\tb\u4e2d, x!\nno tab\n\u0130\u03a3\u200d\n".encode()
     yield "csv", b'sentence1,sentence2,label\r\n"a ""b"", c",d,x\r\ne,"f\ng",y\r\n'
+    yield "csv", b'text;label\r\n\r\n"a;b";x\r\n'
     yield "tsv", b"sentence1\tsentence2\tlabel\na\tb\t0\nc\td\t1\n"
+    yield "tsv", b'text\tlabel\n"a ""b"""\tx\n'
+    yield "gzip", gzip.compress(b"text,label\na,x\n") * 2
     yield "tsv", b"index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\tscore\n0\t" \
                  b"a\tb\tc\t0\td\te\tf\tg\t5.000\n"
     yield "tsv", b"Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t1\t2\ta\tb\n"
@@ -125,6 +136,8 @@ def all_seeds():
     yield "json_rows", lines.encode()
     yield "json_rows", json.dumps(rows).encode()
     yield "json_rows", json.dumps({"data": rows}).encode()
+    yield "json_rows", json.dumps({"text": ["a", "b"], "label": [0, 1]}).encode()
+    yield "json_rows", json.dumps({"text": {"0": "a", "1": "b"}, "label": {"0": [0], "1": "x"}}).encode()
     for content in (squad(), squad(start=0), {"data": [squad_row()]}, squad_row()):
         yield "squad", json.dumps(content).encode()
     yield "squad", b"what?\ta b c\n"
