@@ -83,6 +83,14 @@ std::string fenced(const std::string& text) {
 // A double-quoted string of JSON is one of YAML too.
 std::string quote(const std::string& text) { return json_text(nlohmann::json(text)); }
 
+// YAML 1.1 takes 1e-05 for a text, and 1.0e-05 for a number.
+std::string yaml_number(const nlohmann::json& value) {
+    auto text = json_text(value);
+    const auto exponent = text.find('e');
+    if (exponent != std::string::npos && text.find('.') == std::string::npos) text.insert(exponent, ".0");
+    return text;
+}
+
 // What the Hub calls a metric; empty for what it has no name for.
 std::string hub_metric(std::string name) {
     static const std::map<std::string, std::string> names = {{"accuracy", "accuracy"},
@@ -123,7 +131,7 @@ std::string metadata(const std::string& name, const ModelConfig& config, const J
         if (metric.empty() || !value.is_number()) continue;
         metrics.insert(metric);
         values += fmt::format("    - type: {}\n      name: {}\n      value: {}\n", metric, quote(key.substr(5)),
-                              json_text(value));
+                              yaml_number(value));
     }
     const auto dataset = quote(dataset_of(job.data));
     auto text = fmt::format("library_name: {}\npipeline_tag: {}\nbase_model: {}\ndatasets:\n- {}\ntags:\n- bert\n{}",
