@@ -40,8 +40,10 @@ std::string digest_of(const TensorMap& tensors) {
 std::string digest_of(ModelConfig config) {
     config.label_names.assign(config.label_names.size(), "");
     config.extra = nlohmann::json::object();
+    auto json = to_json(config);
+    json["model_type"] = "bert";  // as early mixtures of experts were called, which are still prepared
     Digest digest;
-    digest.update(json_text(to_json(config)));
+    digest.update(json_text(json));
     return digest.hex();
 }
 
