@@ -22,6 +22,7 @@ struct Question {
     std::string question;
     std::size_t context = 0;      // in QuestionSet::contexts
     std::vector<Answer> answers;  // none: the context doesn't answer it
+    std::string columns = {};     // of a row, beside these: an object of JSON; empty: none
 };
 
 struct QuestionSet {

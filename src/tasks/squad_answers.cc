@@ -190,15 +190,18 @@ nlohmann::ordered_json answer_json(const Candidate& c, ScoreKind kind) {
     return {{"answer", c.text}, {"score", c.probability}, {"start", c.begin}, {"end", c.end}};
 }
 
-void write_json_row(std::ostream& out, const std::string& id, const QuestionAnswer& answer, std::size_t top_k,
+void write_json_row(std::ostream& out, const Question& question, const QuestionAnswer& answer, std::size_t top_k,
                     ScoreKind kind) {
-    nlohmann::ordered_json row{{"id", id}};
+    nlohmann::ordered_json row{{"id", question.id}};
     row.update(answer_json(answer.chosen, kind));
     if (top_k > 1) {
         auto& list = row["candidates"] = nlohmann::ordered_json::array();
         for (std::size_t i = 0; i < std::min(top_k, answer.candidates.size()); ++i)
             list.push_back(answer_json(answer.candidates[i], kind));
     }
+    const auto columns = question.columns.empty() ? nlohmann::json::object() : nlohmann::json::parse(question.columns);
+    for (const auto& [key, value] : columns.items())
+        if (!row.contains(key)) row[key] = value;
     out << json_text(row) << '\n';
 }
 
@@ -220,7 +223,7 @@ void write_answers(std::ostream& out, PredictionFormat format, const QuestionSet
     for (std::size_t i = 0; i < answers.size(); ++i) {
         const auto& id = set.questions[i].id;
         if (!tsv)
-            write_json_row(out, id, answers[i], static_cast<std::size_t>(top_k), kind);
+            write_json_row(out, set.questions[i], answers[i], static_cast<std::size_t>(top_k), kind);
         else if (top_k == 1)
             write_tsv_row(out, id, answers[i].chosen, "", kind);
         else

@@ -58,6 +58,7 @@ std::vector<QuestionAnswer> choose_answers(const QuestionSet& set, std::span<con
 
 // A row a question: {"id": "0", "answer": "Zoë", "score": 0.91, "start": 0, "end": 3}, where the score is the answer's
 // probability and start and end are characters of the context; with top_k over 1 also "candidates", the best top_k.
+// JSON rows keep the input's other columns, unless one of these parts has their name.
 // With ScoreKind::logits "logits", a list of start's and end's, stand in place of the score.
 void write_answers(std::ostream& out, PredictionFormat format, const QuestionSet& set,
                    const std::vector<QuestionAnswer>& answers, std::int64_t top_k = 1,

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/utf8.h"
 #include "io/file.h"
 #include "io/gzip.h"
@@ -78,6 +79,7 @@ public:
         auto context = row["context"].filled_text();
         if (set_.contexts.empty() || set_.contexts.back() != context) add_context(std::move(context));
         add_question(row, true);
+        set_.questions.back().columns = other_columns(row);
     }
 
     QuestionSet finish() {
@@ -86,6 +88,15 @@ public:
     }
 
 private:
+    static std::string other_columns(const Node& row) {
+        auto others = Json::object();
+        if (!is_shallow(row.value)) row.refuse("is nested too deep");
+        for (const auto& [key, value] : row.value.items())
+            if (key != "id" && key != "question" && key != "context" && key != "answers" && !value.is_null())
+                others[key] = value;
+        return others.empty() ? "" : json_text(others);
+    }
+
     void add_context(std::string context) {
         set_.contexts.push_back(std::move(context));
         places_.emplace(set_.contexts.back());

@@ -106,6 +106,8 @@ TEST_F(Squad, QuestionsComeALine) {
     EXPECT_FALSE(set.is_labelled);
     std::istringstream numbered("{\"question\": \"what\", \"context\": \"c\", \"id\": 7}\n");
     EXPECT_EQ(read_question_lines(numbered).questions[0].id, "7");
+    std::istringstream more(R"({"question": "q", "context": "c", "lang": "de", "answers": null, "rank": 3})");
+    EXPECT_EQ(read_question_lines(more).questions[0].columns, R"({"lang":"de","rank":3})");
     std::istringstream broken("a\t\xff\n");
     EXPECT_ERROR(read_question_lines(broken), "standard input: line 1: isn't UTF-8");
 }
@@ -284,6 +286,19 @@ TEST_F(ChooseAnswers, AreWrittenAsLinesWithTheirPlaces) {
     write_answers(cells, PredictionFormat::tsv, set, {choose(options)}, 2);
     EXPECT_TRUE(cells.str().starts_with("id\trank\tanswer\tscore\tstart\tend\n1\t1\tb\t")) << cells.str();
     EXPECT_THROW(write_answers(cells, PredictionFormat::tsv, set, {}, 0), UsageError);
+}
+
+TEST_F(ChooseAnswers, KeepTheOtherColumnsOfTheirRows) {
+    put(4, 3, 3);
+    AnswerOptions options;
+    auto rows = set;
+    rows.questions[0].columns = R"({"lang": "de", "rank": 3, "answer": "gold"})";
+    std::ostringstream lines;
+    write_answers(lines, PredictionFormat::json_lines, rows, {choose(options)});
+    const auto row = nlohmann::json::parse(lines.str());
+    EXPECT_EQ(row.at("lang"), "de");
+    EXPECT_EQ(row.at("rank"), 3);
+    EXPECT_EQ(row.at("answer"), "b");
 }
 
 TEST_F(ChooseAnswers, AreWrittenWithTheLogitsOfStartAndEnd) {
