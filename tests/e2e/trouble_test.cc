@@ -67,8 +67,7 @@ TEST_F(BadInput, AFullDiskIsNamedByItsFileAndLeavesNoPartOfIt) {
         const auto directory = (folder / name).parent_path();
         if (!std::filesystem::exists(directory)) return;
         for (const auto& entry : std::filesystem::directory_iterator(directory))
-            EXPECT_TRUE(entry.path().filename() == "train_log.jsonl" ||
-                        entry.path().filename() == "training_args.json")
+            EXPECT_TRUE(entry.path().filename() == "train_log.jsonl" || entry.path().filename() == "training_args.json")
                 << entry.path();
     };
     fails(finetune({"--output_dir", path("a")}), "a/model.safetensors");
