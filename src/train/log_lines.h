@@ -10,8 +10,8 @@ namespace moebert {
 // The event that ends a log.
 constexpr const char* kFinalEvent = "final";
 
-// The lines of steps up to `last`, without the one that ended the log. What is left out, a torn last line among it, will
-// be written again.
+// The lines of steps up to `last`, without the one that ended the log. What is left out, a torn last line among it,
+// will be written again.
 std::string lines_up_to(std::string_view log, std::int64_t last);
 
 }  // namespace moebert

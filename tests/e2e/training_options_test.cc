@@ -343,7 +343,7 @@ TEST_F(TrainingOptions, TheLengthIsKeptWithTheModel) {
 TEST_F(TrainingOptions, ColumnsAndKindsOfLabelsMayBeNamed) {
     put("odd.csv", "heading,words,kind\nx,w1,5\ny,w2,3\n");
     const Arguments data{"--train_file", path("odd.csv"), "--max_steps", "1"};
-    refuse(1, finetune(data), {path("odd.csv"), "heading, words, kind", "text_column_names"});
+    refuse(1, finetune(data), {path("odd.csv"), "heading, words; name them with text_column_names"});
     const Arguments named{"--text_column_names", "words", "--label_column_name", "kind"};
     succeed(finetune(data + named));
     EXPECT_EQ(read_json("out/config.json").at("id2label"), nlohmann::json({{"0", "3"}, {"1", "5"}}));
