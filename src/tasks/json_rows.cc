@@ -18,7 +18,11 @@ using Path = std::filesystem::path;
 
 class Rows {
 public:
-    Rows(const Path& file, const char* unit) : table_{file, {}, {}} { table_.unit = unit; }
+    // `bytes`: the size of the file.
+    Rows(const Path& file, const char* unit, std::size_t bytes)
+        : table_{file, {}, {}}, most_cells_(kMostCellsAByte * bytes + kMostColumns * kMostColumns) {
+        table_.unit = unit;
+    }
 
     void add(const Object& object, std::size_t line) {
         Row row{std::vector<std::string>(table_.header.size()), line};
@@ -36,6 +40,11 @@ public:
         for (std::size_t i = 0; i < is_there.size(); ++i)
             if (!is_there[i]) row.missing.push_back(i);
         table_.rows.push_back(std::move(row));
+        if (table_.rows.size() * table_.header.size() > most_cells_)
+            throw InputError(table_.file, table_.place(line),
+                             fmt::format("{} rows with {} different keys, of which each has few; expected rows of the "
+                                         "same keys",
+                                         table_.rows.size(), table_.header.size()));
     }
 
     // Keys that came later are missing in the rows before.
@@ -50,7 +59,7 @@ public:
 
 private:
     // Every row has a cell for each of them.
-    static constexpr std::size_t kMostColumns = 256;
+    static constexpr std::size_t kMostColumns = 256, kMostCellsAByte = 4;
 
     std::size_t column_of(const std::string& key, std::size_t line) {
         const auto [found, is_new] = columns_.emplace(key, columns_.size());
@@ -63,28 +72,22 @@ private:
     }
 
     Table table_;
+    std::size_t most_cells_;
     std::unordered_map<std::string, std::size_t> columns_;
 };
 
 // ---- one object a line
 
 Object parse_line(const Path& file, std::string_view content, std::size_t line) {
-    const auto refuse = [&](const std::string& problem) {
-        throw InputError(file, at_line(line), fmt::format("expected one JSON object a line: {}", problem));
-    };
-    Object object;
-    try {
-        object = Object::parse(content);
-    } catch (const Object::exception& error) {
-        refuse(json_problem(error));
-    }
-    if (!object.is_object()) refuse(fmt::format("found {}", object.is_array() ? "a list" : object.type_name()));
-    if (!is_shallow(object)) refuse("it is nested too deep");
+    const auto where = at_line(line) + ": expected one JSON object a line";
+    auto object = parse_json(content, file, {.where = where});
+    if (!object.is_object())
+        throw InputError(file, where, fmt::format("found {}", object.is_array() ? "a list" : object.type_name()));
     return object;
 }
 
 Table parse_lines(const Path& file, std::string_view text) {
-    Rows rows(file, "line");
+    Rows rows(file, "line", text.size());
     for (std::size_t begin = 0, line = 1; begin < text.size(); ++line) {
         const std::size_t end = std::min(text.find('\n', begin), text.size());
         const auto content = text.substr(begin, end - begin);
@@ -97,8 +100,8 @@ Table parse_lines(const Path& file, std::string_view text) {
 
 // ---- one document
 
-Table rows_of_list(const Path& file, const Object& list) {
-    Rows rows(file, "row");
+Table rows_of_list(const Path& file, const Object& list, std::size_t bytes) {
+    Rows rows(file, "row", bytes);
     std::size_t number = 0;
     for (const auto& row : list) {
         ++number;
@@ -146,10 +149,10 @@ std::vector<std::string> keys_in_order(const Path& file, const Object& column) {
     return keys;
 }
 
-Table rows_of_columns(const Path& file, const Object& document) {
+Table rows_of_columns(const Path& file, const Object& document, std::size_t bytes) {
     const auto& first = *document.begin();
     const auto keys = first.is_object() ? keys_in_order(file, first) : std::vector<std::string>();
-    Rows made(file, "row");
+    Rows made(file, "row", bytes);
     for (std::size_t i = 0; i < first.size(); ++i) {
         auto row = Object::object();
         for (const auto& [name, column] : document.items()) row[name] = column.is_array() ? column[i] : column[keys[i]];
@@ -158,13 +161,12 @@ Table rows_of_columns(const Path& file, const Object& document) {
     return made.finish();
 }
 
-Table rows_of_document(const Path& file, const Object& document) {
-    if (!is_shallow(document)) throw InputError(file, "", "is nested too deep");
-    if (document.is_array()) return rows_of_list(file, document);
+Table rows_of_document(const Path& file, const Object& document, std::size_t bytes) {
+    if (document.is_array()) return rows_of_list(file, document, bytes);
     const auto data = document.find("data");
-    if (data != document.end() && data->is_array()) return rows_of_list(file, *data);
-    if (are_columns(document)) return rows_of_columns(file, document);
-    Rows row(file, "line");
+    if (data != document.end() && data->is_array()) return rows_of_list(file, *data, bytes);
+    if (are_columns(document)) return rows_of_columns(file, document, bytes);
+    Rows row(file, "line", bytes);
     row.add(document, 1);
     return row.finish();
 }
@@ -180,16 +182,15 @@ bool has_json_lines(std::string_view text) {
 
 Table parse_json_rows(const Path& file, std::string_view text) {
     if (has_json_lines(text)) return parse_lines(file, text);
-    const auto first = text[text.find_first_not_of(" \t\r\n")];
-    Object document = Object::parse(text, nullptr, false);
-    if (document.is_object() || document.is_array()) return rows_of_document(file, document);
-    if (first != '[') return parse_lines(file, text);  // whose first line is at fault
+    const bool is_list = text[text.find_first_not_of(" \t\r\n")] == '[';
+    Object document;
     try {
-        document = Object::parse(text);
-    } catch (const Object::exception& error) {
-        throw InputError(file, "", fmt::format("not valid JSON: {}", json_problem(error)));
+        document = parse_json(text, file);
+    } catch (const InputError&) {
+        if (is_list) throw;
     }
-    throw InputError(file, "", "expected rows");
+    if (document.is_structured()) return rows_of_document(file, document, text.size());
+    return parse_lines(file, text);  // whose first line is at fault
 }
 
 }  // namespace moebert

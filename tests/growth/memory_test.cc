@@ -47,7 +47,7 @@ void operator delete(void* block, std::align_val_t) noexcept { release(block); }
 namespace moebert::test {
 
 Cost cost_of(const std::function<void()>& action) {
-    constexpr int kRuns = 5;
+    constexpr int kRuns = 7;
     Cost cost{1e9, 0};
     for (int run = 0; run < kRuns; ++run) {
         const auto before = in_use.load();

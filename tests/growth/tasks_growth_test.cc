@@ -118,6 +118,9 @@ TEST_F(TasksGrowth, OfJsonRowsIsLinearInRowsAndKeys) {
         "a.jsonl", 8'000, [&](auto n) { return repeated(n, [&](auto i) { return odd_row(i) + "\n"; }); }, read);
     expect_linear(
         "a.json", 8'000, [&](auto n) { return list(n, odd_row); }, read);
+    const auto sparse_row = [](std::size_t i) { return fmt::format(R"({{"sentence1": "a", "k{}": 1}})", i % 200); };
+    expect_linear(
+        "a.json", 2'000, [&](auto n) { return list(n, sparse_row); }, read);
     expect_linear(
         "a.jsonl", 8'000,
         [&](auto n) {

@@ -381,10 +381,17 @@ TEST_F(ReadExamplesTest, BadFilesAreErrors) {
     EXPECT_ERROR(read_examples(put("a.csv", "text,label\na\xC3,1\n")), "line 2: isn't UTF-8");
     EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": \"a\"}\n{\"text\"")), "line 2: expected one JSON object");
     const std::string deep = std::string(1000000, '[') + std::string(1000000, ']');
-    EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": " + deep + "}")), "a.jsonl: is nested too deep");
+    EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": " + deep + "}")), "nests deeper than 64 levels");
     EXPECT_EQ(read_examples(put("a.json", "{\n\"text\": \"a\"}")).examples.size(), 1U);
     EXPECT_ERROR(read_examples(put("a.json", "{\"text\": NaN}")),
-                 "line 1: expected one JSON object a line: parse error");
+                 "line 1: expected one JSON object a line: not valid JSON: parse error");
+    EXPECT_ERROR(read_examples(put("a.jsonl", "{\"text\": \"a\", \"label\": 0}\n{\"label\": 0, \"label\": 1}\n")),
+                 "line 2: expected one JSON object a line: label: the key occurs twice in one object");
+    EXPECT_ERROR(read_examples(put("a.json", R"([{"text": "a", "label": 0, "label": 1}])")),
+                 "a.json: label: the key occurs twice in one object");
+    std::string sparse;
+    for (int i = 0; i < 2000; ++i) sparse += fmt::format("{{\"text\": \"a\", \"k{}\": 1}}\n", i % 200);
+    EXPECT_ERROR(read_examples(put("a.jsonl", sparse)), "different keys, of which each has few");
     EXPECT_ERROR(read_examples(put("a.parquet", "x")), "Parquet files are not read; in Python, pandas.read_parquet");
     EXPECT_ERROR(read_examples(put("a.csv", "\xFF\xFEt\0")), "is UTF-16; expected UTF-8");
     EXPECT_ERROR(read_examples(put("a.tsv", "text,label\na,1\n")),
