@@ -134,6 +134,11 @@ Columns find_texts(const Table& table, const ColumnNames& names, std::optional<s
     return {possible[0], {}, {}, true};
 }
 
+void check_unique(const Table& table, std::optional<std::size_t> column) {
+    if (column && std::ranges::count(table.header, table.header[*column]) > 1)
+        throw InputError(table.file, "", fmt::format("has more than one column \"{}\"", table.header[*column]));
+}
+
 }  // namespace
 
 Columns find_columns(const Table& table, const ColumnNames& names, bool needs_label) {
@@ -141,6 +146,7 @@ Columns find_columns(const Table& table, const ColumnNames& names, bool needs_la
     const auto label = looks ? find_label(table, names) : std::nullopt;
     auto columns = find_texts(table, names, label);
     if (needs_label) columns.label = label;
+    for (const auto column : {std::optional(columns.sentence1), columns.sentence2, label}) check_unique(table, column);
     return columns;
 }
 

@@ -181,6 +181,7 @@ TEST_F(ReadExamplesTest, LabelsAreKnownByTheirUsualNames) {
     EXPECT_EQ(warning_of("a.csv", "text,target\na,x\nb,y\n"),
               folder.string() + "/a.csv: labels are taken from \"target\"");
     EXPECT_ERROR(read_examples(put("a.csv", "text,target,class\na,x,1\n")), "can't tell which of target, class");
+    EXPECT_ERROR(read_examples(put("a.csv", "text,label,label\na,x,1\n")), "has more than one column \"label\"");
 }
 
 TEST_F(ReadExamplesTest, LabelsThatDifferInCaseOrSpaceAloneAreOne) {
