@@ -85,6 +85,12 @@ void take_texts(PredictCommand& o) {
 
 std::istringstream open_lines(const std::string& file) { return std::istringstream(read_dataset_text(file)); }
 
+Dataset read_lines_of(const PredictCommand& o, std::istream& in, const std::string& name, const Sink& sink) {
+    auto dataset = read_lines(in, name, column_names(o.data));
+    warn_of_reading(dataset, sink);
+    return first_samples(o, std::move(dataset));
+}
+
 std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
     const auto& file = o.data.test_file;
     if (!o.texts.empty()) {
@@ -92,11 +98,10 @@ std::vector<Dataset> read_inputs(const PredictCommand& o, const Sink& sink) {
         if (o.texts.size() == 2) example.sentence2 = o.texts.back();
         return {{"text", "text", {std::move(example)}, {}}};
     }
-    if (reads_standard_input(o))
-        return {first_samples(o, read_lines(std::cin, "standard input", column_names(o.data)))};
+    if (reads_standard_input(o)) return {read_lines_of(o, std::cin, "standard input", sink)};
     if (format_of(file) != ".txt") return load_datasets(o.data, input_split(o), std::nullopt, sink, LabelUse::ignored);
     auto in = open_lines(file);
-    return {first_samples(o, read_lines(in, file, column_names(o.data)))};
+    return {read_lines_of(o, in, file, sink)};
 }
 
 QuestionSet read_questions(const PredictCommand& o, const Sink& sink) {

@@ -173,18 +173,22 @@ ColumnNames column_names(const DataOptions& options) {
     return {std::move(texts), options.label_column_name};
 }
 
+void warn_of_reading(const Dataset& dataset, const Sink& sink) {
+    if (!dataset.guessed_columns.empty())
+        sink.warning("{}: no column is called sentence1; sentences are taken from \"{}\"{}", dataset.file.string(),
+                     fmt::join(dataset.guessed_columns, "\" and \""), has_header(dataset.file));
+    for (const auto& warning : dataset.warnings) sink.warning("{}: {}", dataset.file.string(), warning);
+}
+
 std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels,
                                    const Sink& sink, LabelUse use) {
     auto datasets = read_split(options, split, labels, use);
     for (auto& dataset : datasets) {
         if (dataset.skipped_rows > 0)
             sink.warning("{}: {} rows with too few columns are left out", dataset.file.string(), dataset.skipped_rows);
-        if (!dataset.guessed_columns.empty())
-            sink.warning("{}: no column is called sentence1; sentences are taken from \"{}\"{}", dataset.file.string(),
-                         fmt::join(dataset.guessed_columns, "\" and \""), has_header(dataset.file));
         cut_to_limit(options, split, dataset);
         if (dataset.is_labelled() && labels) match_labels(dataset, *labels);
-        for (const auto& warning : dataset.warnings) sink.warning("{}: {}", dataset.file.string(), warning);
+        warn_of_reading(dataset, sink);
         if (dataset.is_labelled() && !labels && options.task_name.empty()) warn_of_labels(dataset, sink);
     }
     return datasets;

@@ -58,6 +58,9 @@ void describe(Visitor& visit, DataOptions& o) {
 std::vector<Dataset> load_datasets(const DataOptions& options, Split split, const std::optional<Labels>& labels,
                                    const Sink& sink, LabelUse use = LabelUse::read);
 
+// How a file was read, where it could be read otherwise.
+void warn_of_reading(const Dataset& dataset, const Sink& sink);
+
 // Checked; what is not given is empty.
 ColumnNames column_names(const DataOptions& options);
 

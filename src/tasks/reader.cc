@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <istream>
 #include <iterator>
+#include <sstream>
 #include <utility>
 
 #include "core/error.h"
@@ -128,20 +129,21 @@ Dataset dataset_of(Table table, const std::optional<Labels>& labels, const ReadO
     return dataset;
 }
 
-bool is_json_object(std::string_view line) {
+// Whether a stream that begins so may be JSON: rows, or a document over several lines.
+bool may_be_json(std::string_view line) {
     const auto begin = line.find_first_not_of(" \t");
-    return begin != std::string_view::npos && line[begin] == '{' &&
-           nlohmann::json::parse(line, nullptr, false).is_object();
+    return begin != std::string_view::npos && (line[begin] == '{' || line[begin] == '[');
 }
 
-// All of the stream, of which the first line is read.
-Dataset read_json_lines(std::string first, std::istream& in, const std::string& name, const ColumnNames& columns) {
-    std::string text = std::move(first) + "\n";
-    text.append(std::istreambuf_iterator<char>(in), {});
-    if (in.bad()) throw InputError(name, "", "can't be read");
-    const auto malformed = find_malformed_utf8(text);
-    if (malformed) {
-        const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*malformed), '\n') + 1;
+bool is_json(std::string_view text) {
+    if (has_json_lines(text)) return true;
+    const auto document = nlohmann::json::parse(text, nullptr, false);
+    return document.is_object() || (document.is_array() && !document.empty() && document.front().is_object());
+}
+
+Dataset read_json(std::string_view text, const std::string& name, const ColumnNames& columns) {
+    if (const auto malformed = find_malformed_utf8(text)) {
+        const auto line = std::ranges::count(text.substr(0, *malformed), '\n') + 1;
         throw InputError(name, at_line(static_cast<std::size_t>(line)), "isn't UTF-8");
     }
     return dataset_of(parse_json_rows(name, text), std::nullopt, {LabelUse::ignored, columns});
@@ -163,6 +165,20 @@ void check_line(const Dataset& dataset, std::string_view line) {
                          fmt::format("has {} tabs, expected sentence1 or sentence1<TAB>sentence2", tabs));
     if (dataset.examples.empty() || dataset.examples.front().sentence2.has_value() == (tabs == 1)) return;
     throw InputError(dataset.file, where, "lines with and without a tab are mixed");
+}
+
+constexpr const char* kNoLines = "is empty, expected a sentence a line";
+
+// The line that is read, and those after it.
+Dataset read_text_lines(std::string line, std::istream& in, const std::string& name) {
+    Dataset dataset{name, name, {}, {}};
+    do {
+        if (line.ends_with('\r')) line.pop_back();
+        check_line(dataset, line);
+        append_line(dataset, line);
+    } while (std::getline(in, line));
+    if (in.bad()) throw InputError(name, "", "can't be read");
+    return dataset;
 }
 
 }  // namespace
@@ -192,18 +208,17 @@ Dataset read_examples(const std::filesystem::path& file, const std::optional<Lab
 }
 
 Dataset read_lines(std::istream& in, const std::string& name, const ColumnNames& columns) {
-    Dataset dataset{name, name, {}, {}};
-    for (std::string line; std::getline(in, line);) {
-        if (line.ends_with('\r')) line.pop_back();
-        if (dataset.examples.empty() && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
-        if (dataset.examples.empty() && is_json_object(line))
-            return read_json_lines(std::move(line), in, name, columns);
-        check_line(dataset, line);
-        append_line(dataset, line);
-    }
+    std::string first;
+    if (!std::getline(in, first)) throw InputError(name, "", in.bad() ? "can't be read" : kNoLines);
+    if (first.starts_with(kByteOrderMark)) first.erase(0, kByteOrderMark.size());
+    if (!may_be_json(first)) return read_text_lines(std::move(first), in, name);
+    std::string text = std::move(first) + "\n";
+    text.append(std::istreambuf_iterator<char>(in), {});
     if (in.bad()) throw InputError(name, "", "can't be read");
-    if (dataset.examples.empty()) throw InputError(name, "", "is empty, expected a sentence a line");
-    return dataset;
+    if (is_json(text)) return read_json(text, name, columns);
+    std::istringstream lines(text);
+    std::getline(lines, first);
+    return read_text_lines(std::move(first), lines, name);
 }
 
 }  // namespace moebert

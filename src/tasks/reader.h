@@ -52,7 +52,7 @@ Dataset read_examples(const std::filesystem::path& file, const std::optional<Lab
                       const ReadOptions& options = {});
 
 // Unlabelled examples, one a line: sentence1[<TAB>sentence2]. All lines or none have a tab; `name` stands in errors.
-// Where the first line is a JSON object all of them are, with columns as above.
+// JSON is understood as in a file, with columns as above.
 Dataset read_lines(std::istream& in, const std::string& name = "standard input", const ColumnNames& columns = {});
 
 }  // namespace moebert

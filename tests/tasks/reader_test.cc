@@ -440,6 +440,11 @@ TEST(ReadLines, LinesOfJsonHaveColumns) {
     EXPECT_EQ(dataset.examples[1].sentence1, "c");
     EXPECT_FALSE(dataset.is_labelled());
     EXPECT_EQ(lines("{curly} text\n").examples[0].sentence1, "{curly} text");
+    for (const char* document :
+         {"[{\"text\": \"a\"}, {\"text\": \"b\"}]\n", "[\n{\"text\": \"a\"},\n{\"text\": \"b\"}\n]",
+          "{\n\"data\": [{\"text\": \"a\"}, {\"text\": \"b\"}]}"})
+        EXPECT_EQ(lines(document).examples.size(), 2U) << document;
+    EXPECT_EQ(lines("[1] note\n[\n").examples[1].sentence1, "[");
     EXPECT_ERROR(lines("{\"text\": \"a\"}\nb\n"), "standard input: line 2: expected one JSON object");
 }
 
