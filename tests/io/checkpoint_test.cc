@@ -375,7 +375,8 @@ TEST_F(CheckpointFolder, MayHaveTensorsOfAnyTypeThatItDoesNotNeed) {
     put("model.safetensors", text);
     EXPECT_EQ(load_checkpoint(folder).unused, (std::vector<std::string>{"aux.ids"}));
     tensors.erase("aux.ids");
-    tensors[pooler_bias] = {DType::u16, {32}, test::bytes_of(std::string_view(std::string(64, ' '))), nullptr};
+    const std::string blank(64, ' ');
+    tensors[pooler_bias] = {DType::u16, {32}, test::bytes_of(blank), nullptr};
     EXPECT_ERROR(load(), "bert.pooler.dense.bias: expected floats, found U16");
 }
 
