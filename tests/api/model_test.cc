@@ -121,6 +121,16 @@ TEST_F(ModelOf, QuestionAnsweringNeedsRoomForWindows) {
     EXPECT_ERROR(load({"qa", 3}, options), "max_seq_length: 4 given; questions need at least 5");
 }
 
+TEST_F(ModelOf, SaysWhichTextWasCut) {
+    LoadOptions options;
+    options.max_seq_length = 5;
+    const auto found = load({"cls3", 0}, options).classify({{"w5 w6 w7"}, {"w5 w6 w7 w8"}, {"w5", "w6 w7"}});
+    EXPECT_FALSE(found[0].is_truncated);
+    EXPECT_TRUE(found[1].is_truncated);
+    EXPECT_TRUE(found[2].is_truncated);
+    EXPECT_EQ(found[1].logits, found[0].logits);
+}
+
 TEST_F(ModelOf, StreamGivesWhatTheModelGivesToAnyNumberOfThreads) {
     const auto model = load({"cls3", 2});
     std::vector<Input> inputs;
