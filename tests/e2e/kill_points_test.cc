@@ -157,6 +157,17 @@ TEST_F(KillPoints, LeaveAFileOldOrNew) {
                "sum.safetensors");
 }
 
+TEST_F(KillPoints, LeaveScoresOldOrNew) {
+    std::filesystem::create_directory(folder / "eval");
+    kill_at_every_step(
+        evaluate({"--output_dir", path("eval")}), [&] { put("eval/eval_results.json", "old"); },
+        [&] {
+            const auto found = test::slurp(folder / "eval/eval_results.json");  // of new ones the times differ
+            if (found == "old") return;
+            EXPECT_TRUE(nlohmann::json::parse(found).at("eval_accuracy").is_number()) << found;
+        });
+}
+
 TEST_F(KillPoints, ComeAfterTheContentIsOnTheDisk) {
     for (const auto& command :
          {split(), finetune({"--max_steps", "1"}), importance({"--output_dir", path("scores")}),
