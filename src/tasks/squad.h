@@ -47,7 +47,7 @@ QuestionSet read_squad(const std::filesystem::path& file);
 bool is_squad_file(const std::filesystem::path& file);
 
 // Questions to answer, one a line: question<TAB>context, or a row as above, whose id may be missing: then it is the
-// question's number, from 0. `name` stands in errors.
+// question's number, from 0. A JSON document of such rows is understood as in a file. `name` stands in errors.
 QuestionSet read_question_lines(std::istream& in, const std::string& name = "standard input");
 
 // A set of one question, whose id is "0". Throws a UsageError when either is empty.

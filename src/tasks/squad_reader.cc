@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <istream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_set>
@@ -313,27 +314,47 @@ QuestionSet read_squad(const std::filesystem::path& file) {
     return builder.finish();
 }
 
+namespace {
+
+// question<TAB>context, or a row.
+void add_line(const std::filesystem::path& file, std::size_t number, std::string_view line, Builder& builder) {
+    if (is_blank(line)) return;
+    if (find_malformed_utf8(line)) throw InputError(file, at_line(number), "isn't UTF-8");
+    if (line.starts_with('{')) return read_row(file, number, line, builder);
+    const auto tab = line.find('\t');
+    if (tab == std::string_view::npos)
+        throw InputError(file, at_line(number), "expected question<TAB>context, or a JSON object");
+    const Json row{{"question", line.substr(0, tab)}, {"context", line.substr(tab + 1)}};
+    builder.add_row({file, at_line(number), row});
+}
+
+// A list of rows or paragraphs, or an object with such a list.
+bool is_document(std::string_view text) {
+    const auto begin = text.find_first_not_of(" \t\r\n");
+    if (begin == std::string_view::npos || (text[begin] != '[' && text[begin] != '{')) return false;
+    return !has_json_lines(text) && Json::accept(text) && (text[begin] == '[' || read_keys(text).has_data_list());
+}
+
+}  // namespace
+
 QuestionSet read_question_lines(std::istream& in, const std::string& name) {
     const std::filesystem::path file = name;
-    Builder builder(file);
-    std::size_t number = 0;
-    for (std::string line; std::getline(in, line);) {
-        ++number;
-        if (line.ends_with('\r')) line.pop_back();
-        if (number == 1 && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
-        if (is_blank(line)) continue;
-        if (find_malformed_utf8(line)) throw InputError(file, at_line(number), "isn't UTF-8");
-        if (line.starts_with('{')) {
-            read_row(file, number, line, builder);
-            continue;
-        }
-        const auto tab = line.find('\t');
-        if (tab == std::string::npos)
-            throw InputError(file, at_line(number), "expected question<TAB>context, or a JSON object");
-        const Json row{{"question", line.substr(0, tab)}, {"context", line.substr(tab + 1)}};
-        builder.add_row({file, at_line(number), row});
-    }
+    const std::string content(std::istreambuf_iterator<char>(in), {});
     if (in.bad()) throw InputError(file, "", "can't be read");
+    std::string_view text = content;
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+    Builder builder(file);
+    if (is_document(text)) {
+        ParagraphParser(file, text[text.find_first_not_of(" \t\r\n")] == '[', builder).parse(text);
+        return builder.finish();
+    }
+    for (std::size_t begin = 0, number = 1; begin < text.size(); ++number) {
+        const auto end = std::min(text.find('\n', begin), text.size());
+        auto line = text.substr(begin, end - begin);
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        add_line(file, number, line, builder);
+        begin = end + 1;
+    }
     return builder.finish();
 }
 

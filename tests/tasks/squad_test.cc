@@ -452,6 +452,20 @@ TEST_F(Squad, AnEmptyAnswerIsNone) {
     EXPECT_TRUE(set.questions[0].answers.empty());
 }
 
+TEST_F(Squad, QuestionsOfAStreamMayBeADocument) {
+    const nlohmann::json row = {{"context", kContext}, {"question", "Who?"}};
+    for (const auto& text : {nlohmann::json({row, row}).dump(), nlohmann::json({row, row}).dump(1),
+                             nlohmann::json({{"data", {row, row}}}).dump(), row.dump() + "\n" + row.dump(),
+                             fmt::format("Who?\t{0}\r\n\nWho?\t{0}", kContext)}) {
+        std::istringstream in(text);
+        const auto set = read_question_lines(in);
+        ASSERT_EQ(set.questions.size(), 2U) << text;
+        EXPECT_EQ(set.contexts.at(set.questions[1].context), kContext);
+    }
+    std::istringstream bad("[1, 2");
+    EXPECT_ERROR(read_question_lines(bad), "standard input: line 1: expected question<TAB>context");
+}
+
 TEST_F(Squad, RowsWithoutAnIdAreNumbered) {
     nlohmann::json row = {{"context", kContext}, {"question", "Who?"}};
     const auto set = read_squad(put("a.jsonl", row.dump() + "\n" + row.dump()));
