@@ -92,9 +92,19 @@ void read_added_tokens(const json& object, const fs::path& file, AddedTokens& ad
     }
 }
 
-// additional_special_tokens, or extra_special_tokens as newer files call them: names or descriptions, in a list or an
-// object.
+// Special tokens that a template of BERT doesn't have: bos_token and eos_token, and additional_special_tokens, or
+// extra_special_tokens as newer files call them. Names or descriptions, in a list or an object.
 void read_more_special_tokens(const json& object, const fs::path& file, AddedTokens& added) {
+    for (const char* key : {"bos_token", "eos_token"}) {
+        const auto token = object.find(key);
+        if (token == object.end() || token->is_null()) continue;
+        if (token->is_object())
+            added.add(read_added_token(*token, file, -1));
+        else if (token->is_string())
+            added.add_name({token->get<std::string>()});
+        else
+            throw InputError(file, key, "expected a token, found " + json_text(*token));
+    }
     for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
         const auto list = object.find(key);
         if (list == object.end() || list->is_null()) continue;
@@ -194,6 +204,28 @@ void refuse_never_split(const json& config, const fs::path& file) {
                              fmt::format("{} isn't supported; understood: special tokens", json_text(token)));
 }
 
+// Settings that nobody here knows may cut text otherwise: they are named. The others that stand here do not.
+std::vector<std::string> unknown_settings(const json& config) {
+    static const std::set<std::string> known = {
+        // read above and below
+        "added_tokens_decoder", "additional_special_tokens", "bos_token", "clean_text", "cls_token",
+        "do_basic_tokenize", "do_lower_case", "do_subword_tokenize", "do_word_tokenize", "eos_token",
+        "extra_special_tokens", "mask_token", "max_input_chars_per_word", "max_len", "model_input_names",
+        "model_max_length", "never_split", "pad_token", "sep_token", "split_special_tokens", "strip_accents",
+        "subword_tokenizer_type", "tokenize_chinese_chars", "tokenizer_class", "truncation_side", "unk_token",
+        "word_tokenizer_type", "wordpieces_prefix",
+        // of padding, of texts made from tokens, and of where files lie
+        "auto_map", "backend", "chat_template", "clean_up_tokenization_spaces", "full_tokenizer_file", "init_inputs",
+        "is_local", "local_files_only", "max_length", "mecab_kwargs", "model_specific_special_tokens", "name_or_path",
+        "pad_to_multiple_of", "pad_token_type_id", "padding", "padding_side", "processor_class",
+        "special_tokens_map_file", "stride", "tokenizer_file", "transformers_version", "truncation",
+        "truncation_strategy", "use_fast", "verbose", "vocab_file"};
+    std::vector<std::string> unknown;
+    for (const auto& [key, value] : config.items())
+        if (!known.contains(key) && !key.starts_with('_') && !value.is_null()) unknown.push_back(key);
+    return unknown;
+}
+
 bool has_token_types(const json& config, const TokenizerClass& kind, const fs::path& file) {
     const auto names = config.find("model_input_names");
     if (names == config.end() || names->is_null()) return !kind.lacks_types();
@@ -230,6 +262,9 @@ public:
         const auto kind = read_class(config, dir_ / kConfig);
         refuse_other_ways(config, dir_ / kConfig);
         refuse_never_split(config, dir_ / kConfig);
+        if (const auto unknown = unknown_settings(config); !unknown.empty())
+            files_.warnings.push_back(fmt::format("{}: unknown settings, which have no effect: {}",
+                                                  (dir_ / kConfig).string(), fmt::join(unknown, ", ")));
         read_vocabulary();
         if (const auto tokens = read_object(dir_ / kSpecial)) {
             read_special_tokens(*tokens, dir_ / kSpecial, files_.settings);

@@ -386,6 +386,24 @@ TEST_F(TokenizerFilesTest, BrokenUnigramsAreNamed) {
     expect_error_with({"prepend_scheme", "sometimes"});
 }
 
+TEST_F(TokenizerFilesTest, SettingsThatNobodyKnowsAreNamed) {
+    put("vocab.txt", vocabulary);
+    put("tokenizer_config.json",
+        R"({"shout": true, "padding_side": "left", "_hash": "x", "whisper": null, "name_or_path": "a", "do_lower_case": true})");
+    load();
+    expect_warning_with({"tokenizer_config.json: unknown settings, which have no effect: shout"});
+    EXPECT_EQ(warnings[0].find("padding_side"), std::string::npos);
+    EXPECT_EQ(warnings[0].find("whisper"), std::string::npos);
+}
+
+TEST_F(TokenizerFilesTest, TokensOfBeginningAndEndAreSpecial) {
+    put("vocab.txt", vocabulary);
+    put("tokenizer_config.json", R"({"bos_token": "<s>", "eos_token": {"content": "</s>", "rstrip": true}})");
+    EXPECT_EQ(load().encode_plain("<s>cat</s> s").input_ids, std::vector<std::int32_t>({9, 5, 10, 1}));
+    put("tokenizer_config.json", R"({"bos_token": 1})");
+    expect_error_with({"bos_token"});
+}
+
 TEST_F(TokenizerFilesTest, SpecialTokensAreNeverSplitAnyway) {
     put("vocab.txt", vocabulary);
     put("tokenizer_config.json", R"({"never_split": ["[CLS]", "[SEP]"]})");
