@@ -10,6 +10,9 @@
 #include <csignal>
 #include <memory>
 
+#include "core/error.h"
+#include "core/printable.h"
+
 namespace moebert::cli {
 namespace {
 
@@ -153,8 +156,9 @@ Sink terminal_sink() {
         put_on_standard_error(fmt::format("{}{}\n", prefix, text));
     };
     Sink sink;
-    sink.on_info = [line](std::string_view text) { line("", text); };
-    sink.on_warning = [line](std::string_view text) { line("warning: ", text); };
+    // Names and labels in them come from files.
+    sink.on_info = [line](std::string_view text) { line("", printable(text, kMostOfAMessage)); };
+    sink.on_warning = [line](std::string_view text) { line("warning: ", printable(text, kMostOfAMessage)); };
     if (bar)
         sink.on_progress = [bar](const Progress& progress) { bar->show(progress); };
     else

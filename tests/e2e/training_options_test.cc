@@ -312,6 +312,13 @@ TEST_F(TrainingOptions, LabelsThatMayBeAMistakeAreWarnedOf) {
     EXPECT_PRED2(test::contains, found[0], "labels are taken for classes since \"none\" is no finite number");
 }
 
+TEST_F(TrainingOptions, MessagesShowWhatATerminalCan) {
+    put("odd.tsv", "sentence1\tlabel\nw1\t\x1B[31mred\nw2\tplain\n");
+    const auto outcome = succeed(finetune({"--max_steps", "1", "--train_file", path("odd.tsv")}));
+    EXPECT_PRED2(test::contains, outcome.err, "2 labels: \\x1B[31mred, plain");
+    EXPECT_FALSE(test::contains(outcome.err, "\x1B"));
+}
+
 // Every later step takes text as it was trained; what is cut is said.
 TEST_F(TrainingOptions, TheLengthIsKeptWithTheModel) {
     std::string words = "w1";
