@@ -43,7 +43,8 @@ struct QuestionSet {
 // or of another type, an id that is there already, an empty context or question.
 QuestionSet read_squad(const std::filesystem::path& file);
 
-// Whether the file is one of those: by its first keys, since classification takes .json and .jsonl too.
+// Whether the file is one of those: by its first keys, since classification takes .json and .jsonl too. An InputError
+// where it can't be read.
 bool is_squad_file(const std::filesystem::path& file);
 
 // Questions to answer, one a line: question<TAB>context, or a row as above, whose id may be missing: then it is the
