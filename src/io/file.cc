@@ -15,6 +15,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/ascii.h"
 #include "core/error.h"
 
 namespace moebert {
@@ -46,7 +47,7 @@ int open_for_reading(const fs::path& path) {
 bool begins_with(std::string_view text, std::string_view lower_case_beginning) {
     return text.size() >= lower_case_beginning.size() &&
            std::ranges::equal(text.substr(0, lower_case_beginning.size()), lower_case_beginning, {},
-                              [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+                              [](char c) { return lower_ascii(c); });
 }
 
 // What a download leaves when it didn't bring the file that was wanted.

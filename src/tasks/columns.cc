@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "core/ascii.h"
 #include "core/error.h"
 
 namespace moebert {
@@ -30,22 +31,16 @@ constexpr const char* kLikelyTexts[] = {"review",       "review_text", "review_b
 constexpr const char* kLabels[] = {"labels",    "target",   "targets", "class", "category", "gold_label", "intent",
                                    "sentiment", "label_id", "classes", "score", "rating",   "stars",      "y"};
 
-std::string lower(std::string text) {
-    for (char& c : text)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    return text;
-}
-
 // Numbers of rows, and what else is never a text. A column without a name is pandas' index.
 bool is_index(const std::string& name) {
     const std::set<std::string> names = {
         "", "idx", "index", "id", "ids", "guid", "uuid", "label_text", "__index_level_0__"};
-    const auto key = lower(name);
+    const auto key = lower_ascii(name);
     return names.contains(key) || key.starts_with("unnamed:") || key.ends_with("_id") || key.ends_with("_idx");
 }
 
 bool is_label(const std::string& name) {
-    const auto key = lower(name);
+    const auto key = lower_ascii(name);
     return key == "label" || std::ranges::find(kLabels, key) != std::end(kLabels);
 }
 

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <set>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/utf8.h"
 #include "text/unicode.h"
@@ -54,11 +55,8 @@ std::optional<std::int64_t> parse_whole(std::string_view text) {
 
 std::string lower(std::string_view text) {
     const bool is_ascii = std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    if (is_ascii) return lower_ascii(text);
     std::string out;
-    if (is_ascii) {
-        for (const char c : text) out += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-        return out;
-    }
     std::u32string characters;
     for (std::size_t at = 0; at < text.size();) {
         const auto next = decode_utf8(text, at);

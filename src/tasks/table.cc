@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/utf8.h"
 #include "io/file.h"
@@ -20,13 +21,6 @@ std::vector<std::string> split_at_tabs(std::string_view line) {
         begin = end + 1;
     }
     return cells;
-}
-
-std::string lower_ascii(std::string_view text) {
-    std::string lower(text);
-    for (char& c : lower)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    return lower;
 }
 
 std::string read_content(const std::filesystem::path& file) {
