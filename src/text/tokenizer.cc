@@ -52,6 +52,11 @@ public:
         ids_[token.content] = token.id;
     }
 
+    std::int32_t find(const std::string& token) const {
+        const auto found = ids_.find(token);
+        return found == ids_.end() ? -1 : found->second;
+    }
+
 private:
     std::string& slot_for(const AddedToken& token) {
         const auto index = static_cast<std::size_t>(token.id);
@@ -70,14 +75,14 @@ private:
 };
 
 // The five special tokens are added tokens too, unless the settings already say how they are found.
-void add_special_tokens(TokenizerSettings& settings, const Ids& ids) {
+void add_special_tokens(TokenizerSettings& settings, const Placer& placer) {
     std::unordered_set<std::string> known;
     for (const AddedToken& token : settings.added_tokens) known.insert(token.content);
     for (const std::string& content :
          {settings.unk_token, settings.sep_token, settings.pad_token, settings.cls_token, settings.mask_token}) {
         AddedToken token;
         token.content = content;
-        token.id = find_id(ids, content);
+        token.id = placer.find(content);
         if (token.id >= 0 && known.insert(content).second) settings.added_tokens.push_back(token);
     }
 }
@@ -202,7 +207,7 @@ Tokenizer::Tokenizer(const std::vector<std::string>& vocabulary, TokenizerSettin
     std::vector<std::string> tokens = vocabulary;
     Placer placer(tokens);
     for (AddedToken& token : settings.added_tokens) placer.place(token);
-    add_special_tokens(settings, ids_of(tokens));
+    add_special_tokens(settings, placer);
     tables_ = std::make_shared<const Tables>(std::move(tokens), vocabulary.size(), std::move(settings));
 }
 
